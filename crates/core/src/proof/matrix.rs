@@ -1,0 +1,115 @@
+//! The operands, made from a round's seed 32 bytes at a time, and single entries of their product.
+
+use crate::hash::sha256_within;
+
+/// Consecutive elements (along k) that one hash gives.
+pub const BLOCK_LEN: usize = 32;
+
+/// Bytes hashed for a block: one SHA-256 compression.
+pub const PREIMAGE_LEN: usize = 8 + 32 + 1 + 4 + 4;
+
+/// What to subtract from a byte of a block to get the element: elements are int8, full range.
+pub const BIAS: u8 = 128;
+
+const TAG: &[u8; 8] = b"MRmat\0\0\0";
+const BLOCK_AT: usize = PREIMAGE_LEN - 4;
+const DIGEST_AT: usize = 56;
+
+/// An operand of the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Operand {
+    /// A, a line of which is a row.
+    A = 0,
+    /// B, a line of which is a column.
+    B = 1,
+}
+
+/// What is hashed for one block: `"MRmat\0\0\0" ‖ seed ‖ m ‖ line_u32 ‖ block_u32`.
+pub fn preimage(seed: &[u8; 32], operand: Operand, line: u32, block: u32) -> [u8; PREIMAGE_LEN] {
+    let mut bytes = [0; PREIMAGE_LEN];
+    bytes[..8].copy_from_slice(TAG);
+    bytes[8..40].copy_from_slice(seed);
+    bytes[40] = operand as u8;
+    bytes[41..45].copy_from_slice(&line.to_le_bytes());
+    bytes[BLOCK_AT..].copy_from_slice(&block.to_le_bytes());
+    bytes
+}
+
+/// Elements `32·block .. 32·block + 32` of a line, each as its byte: the element is byte − 128.
+pub fn block(seed: &[u8; 32], operand: Operand, line: u32, block: u32) -> [u8; BLOCK_LEN] {
+    crate::hash::sha256(&[&preimage(seed, operand, line, block)])
+}
+
+/// A row of A or a column of B, one block at a time in one buffer.
+///
+/// The digest lies behind the preimage, and eight bytes behind the digest let [`word`] read across its end.
+struct Line([u8; DIGEST_AT + BLOCK_LEN + 8]);
+
+impl Line {
+    #[inline(always)]
+    fn new(seed: &[u8; 32], operand: Operand, line: u32) -> Self {
+        let mut buf = [0; DIGEST_AT + BLOCK_LEN + 8];
+        buf[..PREIMAGE_LEN].copy_from_slice(&preimage(seed, operand, line, 0));
+        Self(buf)
+    }
+
+    #[inline(always)]
+    fn make(&mut self, block: u32) {
+        self.0[BLOCK_AT..PREIMAGE_LEN].copy_from_slice(&block.to_le_bytes());
+        sha256_within(&mut self.0, PREIMAGE_LEN, DIGEST_AT);
+    }
+
+    #[inline(always)]
+    fn bytes(&self) -> &[u8; BLOCK_LEN + 8] {
+        self.0.last_chunk().expect("the buffer is longer")
+    }
+}
+
+/// Two bytes, four apart, each in a 32-bit lane.
+const LANES: u64 = 0x0000_00ff_0000_00ff;
+
+#[inline(always)]
+fn word(bytes: &[u8; BLOCK_LEN + 8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// Entry (`row`, `col`) of the product of the round with this seed: Σₖ A\[row\]\[k\]·B\[k\]\[col\].
+///
+/// n is a multiple of 32, at most 65,536. The elements are bytes less 128, so the sum is Σab − 128·(Σa + Σb) + n·2¹⁴ over
+/// the bytes. One 64-bit product makes two of its terms: with `x = a₀ + a₄·2³²` and `y = b₄ + b₀·2³²`, the upper half
+/// of `x·y` is `a₀b₀ + a₄b₄`, and the lower halves, `a₀b₄`, do not carry: n/2 of them are below 2³².
+pub fn entry(seed: &[u8; 32], n: u32, row: u32, col: u32) -> i32 {
+    let mut a = Line::new(seed, Operand::A, row);
+    let mut b = Line::new(seed, Operand::B, col);
+    // b with the halves of every eight bytes exchanged: y by one load, as x.
+    let mut swapped = [0; BLOCK_LEN + 8];
+    let mut products = 0u64;
+    let mut sums = 0u64;
+    for block in 0..n / BLOCK_LEN as u32 {
+        a.make(block);
+        b.make(block);
+        let (a, b) = (a.bytes(), b.bytes());
+        let mut at = 0;
+        while at < BLOCK_LEN {
+            swapped[at..at + 4].copy_from_slice(&b[at + 4..at + 8]);
+            swapped[at + 4..at + 8].copy_from_slice(&b[at..at + 4]);
+            at += 8;
+        }
+        let mut at = 0;
+        while at < BLOCK_LEN {
+            let mut i = at;
+            while i < at + 4 {
+                let x = word(a, i) & LANES;
+                let y = word(&swapped, i) & LANES;
+                products = products.wrapping_add(x.wrapping_mul(y));
+                sums = sums.wrapping_add(x).wrapping_add(y);
+                i += 1;
+            }
+            at += 8;
+        }
+    }
+    let products = (products >> 32) as i64;
+    let sums = (sums as u32 as i64).wrapping_add((sums >> 32) as i64);
+    products.wrapping_sub(sums << 7).wrapping_add(i64::from(n) << 14) as i32
+}
