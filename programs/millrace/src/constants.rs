@@ -1,0 +1,46 @@
+//! Seeds, versions and the compile-time outer limits no parameter may leave.
+
+/// Layout version written in every account's first byte.
+pub const ACCOUNT_VERSION: u8 = 1;
+
+/// Seed of the one [`crate::state::Config`].
+pub const CONFIG_SEED: &[u8] = b"config";
+/// Seed of a [`crate::state::Provider`], then its authority.
+pub const PROVIDER_SEED: &[u8] = b"provider";
+/// Seed of a [`crate::state::Node`], then its provider and its index as `u32`.
+pub const NODE_SEED: &[u8] = b"node";
+/// Seed of a [`crate::state::Customer`], then its authority.
+pub const CUSTOMER_SEED: &[u8] = b"customer";
+/// Seed of a [`crate::state::Job`], then its customer and its id as `u64`.
+pub const JOB_SEED: &[u8] = b"job";
+/// Seed of a [`crate::state::Lease`], then its job and its index as one byte.
+pub const LEASE_SEED: &[u8] = b"lease";
+/// Seed of a token vault, then the account that owns it.
+pub const VAULT_SEED: &[u8] = b"vault";
+/// Seed of the one [`crate::state::OracleSet`].
+pub const ORACLES_SEED: &[u8] = b"oracles";
+/// Seed of an [`crate::state::Oracle`], then its authority.
+pub const ORACLE_SEED: &[u8] = b"oracle";
+/// Seed of the one [`crate::state::Reports`].
+pub const REPORTS_SEED: &[u8] = b"reports";
+/// Seed of the one [`crate::state::Beacons`].
+pub const BEACONS_SEED: &[u8] = b"beacons";
+/// Seed of a [`crate::state::FraudCase`], then the sha256 of its commit.
+pub const FRAUD_SEED: &[u8] = b"fraud";
+
+/// Most oracle seats.
+pub const MAX_SEATS: usize = 32;
+/// Accepted roots kept in the ring.
+pub const REPORT_RING: usize = 64;
+/// Beacons kept in the ring: the fraud window.
+pub const BEACON_RING: usize = millrace_core::epoch::FRAUD_WINDOW_EPOCHS as usize;
+/// Most unbonding entries of one provider.
+pub const MAX_UNBONDING: usize = 8;
+/// Most nodes one job may ask for. Clusters of up to 16 open with a later release.
+pub const MAX_NODE_COUNT: u8 = 1;
+/// Bytes of an endpoint URL, padded with zeros.
+pub const ENDPOINT_LEN: usize = 96;
+/// Slots between opening a beacon and the slot it names: far enough that no one knows its hash.
+pub const BEACON_SLOTS_AHEAD: u64 = 8;
+/// Most bytes an account may grow in one call.
+pub const MAX_GROWTH: usize = 10_240;

@@ -1,0 +1,19 @@
+//! One action per file: who may call, what moves, which invariant; then args, accounts, `validate`, `handle`.
+
+pub mod admin;
+pub mod customer;
+pub mod job;
+pub mod lease;
+pub mod node;
+pub mod oracle;
+pub mod provider;
+pub mod slash;
+
+pub use admin::*;
+pub use customer::*;
+pub use job::*;
+pub use lease::*;
+pub use node::*;
+pub use oracle::*;
+pub use provider::*;
+pub use slash::*;

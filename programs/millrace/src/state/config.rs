@@ -1,0 +1,72 @@
+//! The one account that says what this deployment is.
+
+use anchor_lang::prelude::*;
+use millrace_core::epoch::epoch_at;
+
+use super::{DurationBounds, Params};
+use crate::errors::MillraceError;
+
+/// Seeds: `config`. Written at genesis, by governance, and (only `burned_total`) by sweeps and slashes.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct Config {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// One until genesis is sealed: oracle seats may be added by [`Config::authority`].
+    pub genesis_open: u8,
+    /// Zeros.
+    pub padding: [u8; 5],
+    /// Who may change what governance may change: the deployer until genesis is sealed.
+    pub authority: Pubkey,
+    /// The MILL mint.
+    pub mint: Pubkey,
+    /// Program that owns the mint: SPL Token or Token-2022.
+    pub token_program: Pubkey,
+    /// Token account that receives the oracles' share of fees.
+    pub oracle_pool: Pubkey,
+    /// Token account that receives the treasury's share of fees.
+    pub treasury: Pubkey,
+    /// Tells this deployment from every other: sha256 of the program id and a slot hash.
+    pub deployment_id: [u8; 32],
+    /// Mint supply at initialise, base units.
+    pub genesis_supply: u64,
+    /// Burned by this program since, base units.
+    pub burned_total: u64,
+    /// Number of the first epoch of the current length.
+    pub base_epoch: u64,
+    /// Instant that epoch began.
+    pub base_at: i64,
+    /// Count of events this account emitted.
+    pub sequence: u64,
+    /// Who paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// Immutable bounds of every duration.
+    pub bounds: DurationBounds,
+    /// The parameters in force.
+    pub params: Params,
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
+
+impl Config {
+    /// The epoch at `now`.
+    ///
+    /// # Errors
+    /// [`MillraceError::ClockBeforeGenesis`].
+    pub fn epoch_at(&self, now: i64) -> Result<u64> {
+        epoch_at(self.base_epoch, self.base_at, self.params.epoch_secs, now)
+            .ok_or_else(|| error!(MillraceError::ClockBeforeGenesis))
+    }
+
+    /// Records a burn the program just made, and checks I6's half of the books: burned ≤ genesis supply.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`], [`MillraceError::InvariantBroken`].
+    pub fn record_burn(&mut self, amount: u64) -> Result<()> {
+        self.burned_total = self.burned_total.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        require!(self.burned_total <= self.genesis_supply, MillraceError::InvariantBroken);
+        Ok(())
+    }
+}

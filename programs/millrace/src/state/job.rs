@@ -1,0 +1,203 @@
+//! Work for sale, and the leaderboard of who would do it.
+
+use std::cell::{Ref, RefMut};
+
+use anchor_lang::prelude::*;
+use millrace_core::score::Objective;
+
+use super::{LeaseTerms, Node};
+use crate::errors::MillraceError;
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum JobState {
+    /// Takes bids until [`Job::bidding_ends_at`], then waits for its award.
+    Open = 0,
+    /// Every position has its lease.
+    Awarded = 1,
+    /// Withdrawn, or not awarded in time: everything is refunded.
+    Cancelled = 2,
+}
+
+/// What a node must have to bid.
+#[zero_copy]
+#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+pub struct Requirements {
+    /// Least measured speed, gops.
+    pub min_gops: u64,
+    /// Regions allowed: bit r for region r; all ones for any.
+    pub regions: u64,
+    /// Least measured memory of one GPU, MiB.
+    pub min_vram_mib: u32,
+    /// Least measured bandwidth, Mbit/s.
+    pub min_bandwidth_mbps: u32,
+    /// Least reliability of the provider, basis points.
+    pub min_reliability_bps: u16,
+    /// A [`super::NodeClass`].
+    pub class: u8,
+    /// Nodes wanted, 1 to [`crate::constants::MAX_NODE_COUNT`].
+    pub node_count: u8,
+    /// Zeros.
+    pub padding: [u8; 4],
+}
+
+/// One entry of a leaderboard.
+#[zero_copy]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Bid {
+    /// The node offered.
+    pub node: Pubkey,
+    /// Its provider account.
+    pub provider: Pubkey,
+    /// Price, base units a second.
+    pub per_sec: u64,
+    /// Score by the job's objective; higher is better.
+    pub score: u64,
+    /// Bond that stands behind it, base units.
+    pub bond: u64,
+}
+
+/// Seeds: `job`, customer, id. The leaderboard follows the struct in the account's data: room for
+/// `2 × node_count` bids, best first, equal scores by arrival.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct Job {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// A [`JobState`].
+    pub state: u8,
+    /// Zero: Spot. The guaranteed tier opens with a later release.
+    pub tier: u8,
+    /// A [`Objective`].
+    pub objective: u8,
+    /// Entries in the leaderboard.
+    pub bid_count: u8,
+    /// Leaderboard entry the next award looks at.
+    pub award_cursor: u8,
+    /// Leases opened so far: the next lease's index and position.
+    pub leases_opened: u8,
+    /// Leases whose account is open.
+    pub leases_open: u8,
+    /// Zeros.
+    pub padding: [u8; 7],
+    /// Customer account that pays.
+    pub customer: Pubkey,
+    /// Number under its customer.
+    pub id: u64,
+    /// sha256 of the manifest: code, inputs, environment, limits.
+    pub manifest_hash: [u8; 32],
+    /// What a node must have.
+    pub requirements: Requirements,
+    /// Highest bid allowed, base units a second.
+    pub max_per_sec: u64,
+    /// Longest the job may run, seconds.
+    pub max_secs: u64,
+    /// Instant it was posted.
+    pub posted_at: i64,
+    /// Instant bidding closes.
+    pub bidding_ends_at: i64,
+    /// Instant from which anyone may cancel what was not awarded.
+    pub award_by: i64,
+    /// Part of the customer's reserve this job still holds itself, base units; leases carry their own.
+    pub reserve_amount: u64,
+    /// Parameters in force when it was posted.
+    pub terms: LeaseTerms,
+    /// Content root of the results of the first completed lease.
+    pub result_root: [u8; 32],
+    /// Count of events this account emitted.
+    pub sequence: u64,
+    /// Who paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
+
+impl Job {
+    /// Bytes of a job account for `node_count` nodes, discriminator included.
+    pub const fn space(node_count: u8) -> usize {
+        let bids = Self::leaderboard_len(node_count).saturating_mul(std::mem::size_of::<Bid>());
+        8usize.saturating_add(std::mem::size_of::<Self>()).saturating_add(bids)
+    }
+
+    /// Entries the leaderboard has room for.
+    pub const fn leaderboard_len(node_count: u8) -> usize {
+        (node_count as usize).saturating_mul(2)
+    }
+
+    /// The job and its leaderboard, for reading.
+    ///
+    /// # Errors
+    /// Anchor's, when the account is not a job.
+    pub fn load_with_bids<'a>(loader: &'a AccountLoader<Job>) -> Result<(Ref<'a, Job>, Ref<'a, [Bid]>)> {
+        drop(loader.load()?);
+        let data = loader.as_ref().try_borrow_data()?;
+        Ok(Ref::map_split(data, |data| {
+            let (job, bids) = data[8..].split_at(std::mem::size_of::<Job>());
+            (bytemuck::from_bytes(job), bytemuck::cast_slice(bids))
+        }))
+    }
+
+    /// The job and its leaderboard, for writing.
+    ///
+    /// # Errors
+    /// Anchor's, when the account is not a job or not writable.
+    pub fn load_with_bids_mut<'a>(loader: &'a AccountLoader<Job>) -> Result<(RefMut<'a, Job>, RefMut<'a, [Bid]>)> {
+        drop(loader.load_mut()?);
+        let data = loader.as_ref().try_borrow_mut_data()?;
+        Ok(RefMut::map_split(data, |data| {
+            let (job, bids) = data[8..].split_at_mut(std::mem::size_of::<Job>());
+            (bytemuck::from_bytes_mut(job), bytemuck::cast_slice_mut(bids))
+        }))
+    }
+
+    /// The objective.
+    ///
+    /// # Errors
+    /// [`MillraceError::UnknownObjective`].
+    pub fn objective(&self) -> Result<Objective> {
+        Objective::try_from(self.objective).map_err(|()| error!(MillraceError::UnknownObjective))
+    }
+
+    /// Whether `node`, of a provider with this reliability, has all the job requires.
+    pub fn is_met_by(&self, node: &Node, reliability_bps: u16) -> bool {
+        let wanted = &self.requirements;
+        let region_bit = 1u64.checked_shl(u32::from(node.region)).unwrap_or(0);
+        node.class == wanted.class
+            && node.verified_gops >= wanted.min_gops
+            && node.verified_vram_mib >= wanted.min_vram_mib
+            && node.verified_bandwidth_mbps >= wanted.min_bandwidth_mbps
+            && wanted.regions & region_bit != 0
+            && reliability_bps >= wanted.min_reliability_bps
+    }
+
+    /// Puts `bid` in its place among `bids`: after every entry that scores as much. The last falls off when the
+    /// board is full.
+    ///
+    /// # Errors
+    /// [`MillraceError::BidTooLow`] when the board is full and every entry scores at least as much.
+    pub fn place(&mut self, bids: &mut [Bid], bid: Bid) -> Result<()> {
+        let count = usize::from(self.bid_count).min(bids.len());
+        let rank = bids.iter().take(count).position(|entry| entry.score < bid.score).unwrap_or(count);
+        require!(rank < bids.len(), MillraceError::BidTooLow);
+        let kept = count.min(bids.len().saturating_sub(1));
+        bids.copy_within(rank..kept, rank.saturating_add(1));
+        bids[rank] = bid;
+        self.bid_count = kept.saturating_add(1) as u8;
+        Ok(())
+    }
+
+    /// I-job: cursors stay within what they count.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn invariant(&self) -> Result<()> {
+        let ordered = self.award_cursor <= self.bid_count
+            && self.leases_open <= self.leases_opened
+            && self.leases_opened <= self.requirements.node_count;
+        require!(ordered, MillraceError::InvariantBroken);
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! One node at work for one job.
+
+use anchor_lang::prelude::*;
+use millrace_core::lease::{Meter, Payment};
+
+use super::LeaseTerms;
+use crate::errors::MillraceError;
+
+/// Where a lease stands. Everything from [`LeaseState::Completed`] on is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LeaseState {
+    /// Awarded; no leaf has been applied.
+    Awarded = 0,
+    /// At least one leaf has been applied.
+    Active = 1,
+    /// The job ended with exit code zero.
+    Completed = 2,
+    /// The customer's code or inputs failed.
+    JobFailed = 3,
+    /// The node failed.
+    NodeFailed = 4,
+    /// The customer stopped it.
+    Stopped = 5,
+    /// Left by either side after the oracles fell silent.
+    Exited = 6,
+}
+
+/// Seeds: `lease`, job, index.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct Lease {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// A [`LeaseState`].
+    pub state: u8,
+    /// Zero: Spot.
+    pub tier: u8,
+    /// Number under its job.
+    pub index: u8,
+    /// Position of the job it serves.
+    pub job_position: u8,
+    /// Zeros.
+    pub padding: [u8; 2],
+    /// Exit code of the job, once it ended.
+    pub exit_code: i32,
+    /// Zeros.
+    pub padding2: [u8; 4],
+    /// Its job.
+    pub job: Pubkey,
+    /// Customer account that pays.
+    pub customer: Pubkey,
+    /// That customer's vault.
+    pub customer_vault: Pubkey,
+    /// Provider account that earns.
+    pub provider: Pubkey,
+    /// That provider's vault.
+    pub provider_vault: Pubkey,
+    /// The node at work.
+    pub node: Pubkey,
+    /// Price, base units a second.
+    pub per_sec: u64,
+    /// Most seconds it may be paid for; shortened by a stop.
+    pub max_secs: u64,
+    /// What the customer's reserve still keeps for it, base units.
+    pub reserve_amount: u64,
+    /// Bond locked behind it, base units; zero for Spot.
+    pub bond: u64,
+    /// Instant of the award.
+    pub started_at: i64,
+    /// Instant the customer asked to stop, zero if never.
+    pub stop_at: i64,
+    /// Instant its end was applied, zero while it runs.
+    pub ended_at: i64,
+    /// `at` of the last leaf applied, zero if none.
+    pub last_leaf_at: i64,
+    /// Seconds paid.
+    pub paid_secs: u64,
+    /// Charged for them, base units, holdback included.
+    pub gross_amount: u64,
+    /// Fee charged on top, base units.
+    pub fee_amount: u64,
+    /// Part of the gross still held back, base units.
+    pub holdback_amount: u64,
+    /// Parameters it is judged by.
+    pub terms: LeaseTerms,
+    /// Content root of the last kept checkpoint.
+    pub checkpoint_root: [u8; 32],
+    /// Content root of the results.
+    pub result_root: [u8; 32],
+    /// Count of events this account emitted.
+    pub sequence: u64,
+    /// Who paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
+
+impl Lease {
+    /// Whether nothing more is earned.
+    pub fn has_ended(&self) -> bool {
+        self.state >= LeaseState::Completed as u8
+    }
+
+    /// Pays the seconds proven up to `live_secs`, none beyond what passed until `seen_at` nor beyond `max_secs` (I5).
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`] when the reserve would not cover it.
+    pub fn advance(&mut self, live_secs: u64, seen_at: i64) -> Result<Payment> {
+        let elapsed_secs = u64::try_from(seen_at.saturating_sub(self.started_at)).unwrap_or(0);
+        let mut meter = Meter {
+            per_sec: self.per_sec,
+            paid_secs: self.paid_secs,
+            gross_amount: self.gross_amount,
+            fee_amount: self.fee_amount,
+            holdback_amount: self.holdback_amount,
+            reserve_amount: self.reserve_amount,
+        };
+        let payment = meter
+            .advance(live_secs, elapsed_secs.min(self.max_secs), self.terms.fee_bps, self.terms.holdback_bps)
+            .ok_or(MillraceError::InvariantBroken)?;
+        self.paid_secs = meter.paid_secs;
+        self.gross_amount = meter.gross_amount;
+        self.fee_amount = meter.fee_amount;
+        self.holdback_amount = meter.holdback_amount;
+        self.reserve_amount = meter.reserve_amount;
+        Ok(payment)
+    }
+
+    /// Ends it and returns the reserve the customer gets back.
+    pub fn end(&mut self, state: LeaseState, now: i64) -> u64 {
+        self.state = state as u8;
+        self.ended_at = now;
+        std::mem::take(&mut self.reserve_amount)
+    }
+
+    /// I5: paid seconds within the lease, charged exactly `per_sec × paid_secs`.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn invariant(&self) -> Result<()> {
+        let exact = self.per_sec.checked_mul(self.paid_secs) == Some(self.gross_amount);
+        require!(exact && self.holdback_amount <= self.gross_amount, MillraceError::InvariantBroken);
+        Ok(())
+    }
+}

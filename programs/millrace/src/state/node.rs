@@ -1,0 +1,112 @@
+//! One machine for sale.
+
+use anchor_lang::prelude::*;
+
+/// What a node computes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NodeClass {
+    /// Sold by measured GPU capability.
+    Gpu = 0,
+    /// Processor only.
+    Cpu = 1,
+}
+
+/// Where a node stands. A verified node without a bid or lease is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NodeState {
+    /// Registered, not yet measured.
+    Registered = 0,
+    /// Measured; may bid until [`Node::verified_until`].
+    Verified = 1,
+    /// Failed an audit or fell below what it claims; the next good audit lifts it.
+    Suspended = 2,
+    /// Gone for good; its stake is unlocked or slashed.
+    Retired = 3,
+}
+
+/// Seeds: `node`, provider, index.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct Node {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// A [`NodeClass`].
+    pub class: u8,
+    /// A [`NodeState`].
+    pub state: u8,
+    /// One when it takes no new bids.
+    pub draining: u8,
+    /// Region code, 0 to 63: a bit of a job's region mask.
+    pub region: u8,
+    /// GPUs in the machine; one for class CPU.
+    pub gpu_count: u16,
+    /// Index under its provider.
+    pub index: u32,
+    /// Claimed model: a label from the client's catalogue, proven by nothing.
+    pub model_id: u32,
+    /// Its provider account.
+    pub provider: Pubkey,
+    /// Site within the region, chosen by the provider, equal for nodes of one place.
+    pub site: [u8; 16],
+    /// Claimed memory of one GPU, MiB.
+    pub claimed_vram_mib: u32,
+    /// Measured memory of one GPU, MiB.
+    pub verified_vram_mib: u32,
+    /// Measured bandwidth, Mbit/s.
+    pub verified_bandwidth_mbps: u32,
+    /// Zeros.
+    pub padding: [u8; 4],
+    /// Claimed speed, gops: the most it may be verified for, and what its stake covers.
+    pub claimed_gops: u64,
+    /// Measured speed, gops, at most the claimed.
+    pub verified_gops: u64,
+    /// Instant of the audit in force.
+    pub verified_at: i64,
+    /// Instant that audit expires.
+    pub verified_until: i64,
+    /// `at` of the last leaf applied; strictly increases.
+    pub last_leaf_at: i64,
+    /// Epoch of the last audit applied.
+    pub audit_epoch: u64,
+    /// What the node committed to in that audit.
+    pub super_root: [u8; 24],
+    /// Stake this node answers with, base units; kept after retirement for the fraud window.
+    pub locked_stake: u64,
+    /// Asking price, base units a second.
+    pub ask_per_sec: u64,
+    /// Job of its live bid, zeros if none.
+    pub bid_job: Pubkey,
+    /// Bond behind that bid, base units.
+    pub bid_bond: u64,
+    /// Lease it serves, zeros if none.
+    pub lease: Pubkey,
+    /// Instant it retired.
+    pub retired_at: i64,
+    /// Count of events this account emitted.
+    pub sequence: u64,
+    /// Who paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
+
+impl Node {
+    /// Whether it may take work at `now`: measured, not expired, not draining.
+    pub fn is_able(&self, now: i64) -> bool {
+        self.state == NodeState::Verified as u8 && self.draining == 0 && now < self.verified_until
+    }
+
+    /// Whether neither a bid nor a lease holds it.
+    pub fn is_free(&self) -> bool {
+        self.bid_job == Pubkey::default() && self.lease == Pubkey::default()
+    }
+
+    /// Whether its stake still stands behind it: not retired.
+    pub fn is_retired(&self) -> bool {
+        self.state == NodeState::Retired as u8
+    }
+}

@@ -1,0 +1,99 @@
+//! Who measures.
+
+use anchor_lang::prelude::*;
+
+use crate::constants::{ENDPOINT_LEN, MAX_SEATS};
+use crate::errors::MillraceError;
+
+/// One seat.
+#[zero_copy]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Key that signs reports.
+    pub authority: Pubkey,
+    /// Weight in the quorum.
+    pub weight: u64,
+}
+
+/// Seeds: `oracles`. The seats, in order of entry; a seat's index is its place here.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct OracleSet {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// Seats in use.
+    pub count: u8,
+    /// Zeros.
+    pub padding: [u8; 5],
+    /// Sum of the weights.
+    pub total_weight: u64,
+    /// Count of events this account emitted.
+    pub sequence: u64,
+    /// Who paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// The seats.
+    pub seats: [Seat; MAX_SEATS],
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
+
+/// Seeds: `oracle`, authority. One oracle's address and record.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct Oracle {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// Index of its seat.
+    pub seat: u8,
+    /// Zeros.
+    pub padding: [u8; 5],
+    /// Key that signs reports.
+    pub authority: Pubkey,
+    /// Reports signed.
+    pub signed: u64,
+    /// Observations opened and found uncopied. Counted from the release that pays for them.
+    pub opened: u64,
+    /// Epoch of the last report signed.
+    pub last_epoch: u64,
+    /// Commitment to its observations for the next epoch.
+    pub observation_hash: [u8; 32],
+    /// Count of events this account emitted.
+    pub sequence: u64,
+    /// Who paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// URL of the daemon, UTF-8, padded with zeros.
+    pub endpoint: [u8; ENDPOINT_LEN],
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
+
+impl OracleSet {
+    /// The seats in use.
+    pub fn seats(&self) -> &[Seat] {
+        self.seats.get(..usize::from(self.count)).unwrap_or(&[])
+    }
+
+    /// Adds a seat and returns its index.
+    ///
+    /// # Errors
+    /// [`MillraceError::SeatsFull`], [`MillraceError::SeatTaken`], [`MillraceError::ZeroWeight`].
+    pub fn add(&mut self, authority: Pubkey, weight: u64) -> Result<u8> {
+        require!(weight > 0, MillraceError::ZeroWeight);
+        require!(usize::from(self.count) < MAX_SEATS, MillraceError::SeatsFull);
+        require!(self.seats().iter().all(|seat| seat.authority != authority), MillraceError::SeatTaken);
+        let index = self.count;
+        self.seats[usize::from(index)] = Seat { authority, weight };
+        self.total_weight = self.total_weight.checked_add(weight).ok_or(MillraceError::MathOverflow)?;
+        self.count = index.checked_add(1).ok_or(MillraceError::SeatsFull)?;
+        Ok(index)
+    }
+
+    /// Whether `weight` is a quorum: `weight × 10,000 > quorum_bps × total`.
+    pub fn is_quorum(&self, weight: u64, quorum_bps: u16) -> bool {
+        u128::from(weight).saturating_mul(10_000) > u128::from(quorum_bps).saturating_mul(u128::from(self.total_weight))
+    }
+}

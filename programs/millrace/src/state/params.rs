@@ -1,0 +1,226 @@
+//! What governance may set, and how far.
+
+use anchor_lang::prelude::*;
+
+use crate::errors::MillraceError;
+
+/// The parameters of the market. Each has limits, checked by [`Params::check`] whenever they are set.
+#[zero_copy]
+#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// Fee on top of every payment, basis points of the gross.
+    pub fee_bps: u16,
+    /// Oracle pool's share of a swept fee, basis points.
+    pub oracle_share_bps: u16,
+    /// Treasury's share of a swept fee, basis points. The rest burns.
+    pub treasury_share_bps: u16,
+    /// Part of every payment held back until acceptance or the end of the dispute window, basis points.
+    pub holdback_bps: u16,
+    /// Bond that stands behind a bid, basis points of `per_sec × max_secs`.
+    pub bid_bond_bps: u16,
+    /// Prover's part of a slashed amount, basis points; at most 500.
+    pub bounty_bps: u16,
+    /// Weight a root needs: `weight × 10,000 > quorum_bps × total`.
+    pub quorum_bps: u16,
+    /// Zero; keeps what follows aligned.
+    pub padding: [u8; 2],
+    /// Stake a node locks whatever its speed, base units.
+    pub stake_base_amount: u64,
+    /// Stake a node locks for each 1,000 gops it claims, base units.
+    pub stake_per_1000_gops_amount: u64,
+    /// Penalty for one or two wrong entries, base units: a flipped bit is not a fraud, but not free.
+    pub flip_penalty_amount: u64,
+    /// Fee that moves a provider's reliability half the way up, base units.
+    pub reliability_half_fee_amount: u64,
+    /// Deposit of who opens a fraud case, lamports; to the provider if nothing is proven.
+    pub case_deposit_lamports: u64,
+    /// Length of an epoch, seconds.
+    pub epoch_secs: i64,
+    /// Time between unstaking and withdrawing, seconds.
+    pub unbonding_secs: i64,
+    /// Time a holdback waits without acceptance, seconds.
+    pub dispute_window_secs: i64,
+    /// Time after bidding in which a job must be awarded, seconds.
+    pub award_window_secs: i64,
+    /// Time an audit's figures stay valid, seconds.
+    pub audit_valid_secs: i64,
+    /// Time without a leaf after which either side may leave a lease, seconds.
+    pub oracle_outage_secs: i64,
+    /// Time a provider caught cheating is jailed, seconds.
+    pub jail_secs: i64,
+    /// Time a fraud case stays open, seconds.
+    pub case_window_secs: i64,
+    /// Seconds paid after a stop was asked for.
+    pub stop_notice_secs: i64,
+    /// Longest lease, seconds.
+    pub max_lease_secs: i64,
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
+
+/// Least and most a duration may be, seconds.
+#[zero_copy]
+#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Least, seconds.
+    pub min_secs: i64,
+    /// Most, seconds.
+    pub max_secs: i64,
+}
+
+/// Bounds of every duration, written once at initialise: days on mainnet, seconds on a local genesis. The same
+/// program runs on both; no build feature loosens a check.
+#[zero_copy]
+#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+pub struct DurationBounds {
+    /// Bounds of [`Params::epoch_secs`].
+    pub epoch: Span,
+    /// Bounds of [`Params::unbonding_secs`].
+    pub unbonding: Span,
+    /// Bounds of [`Params::dispute_window_secs`].
+    pub dispute_window: Span,
+    /// Bounds of [`Params::award_window_secs`], and of the time a job takes bids.
+    pub award_window: Span,
+    /// Bounds of [`Params::audit_valid_secs`].
+    pub audit_valid: Span,
+    /// Bounds of [`Params::oracle_outage_secs`].
+    pub oracle_outage: Span,
+    /// Bounds of [`Params::jail_secs`].
+    pub jail: Span,
+    /// Bounds of [`Params::case_window_secs`].
+    pub case_window: Span,
+    /// Bounds of [`Params::stop_notice_secs`].
+    pub stop_notice: Span,
+    /// Bounds of [`Params::max_lease_secs`], and of the `max_secs` of a job.
+    pub max_lease: Span,
+}
+
+/// The parameters a lease is judged by for its whole life: a change never reaches back.
+#[zero_copy]
+#[derive(Debug, PartialEq, Eq)]
+pub struct LeaseTerms {
+    /// [`Params::dispute_window_secs`].
+    pub dispute_window_secs: i64,
+    /// [`Params::oracle_outage_secs`].
+    pub oracle_outage_secs: i64,
+    /// [`Params::stop_notice_secs`].
+    pub stop_notice_secs: i64,
+    /// [`Params::reliability_half_fee_amount`].
+    pub reliability_half_fee_amount: u64,
+    /// [`Params::fee_bps`].
+    pub fee_bps: u16,
+    /// [`Params::holdback_bps`].
+    pub holdback_bps: u16,
+    /// [`Params::bid_bond_bps`].
+    pub bid_bond_bps: u16,
+    /// Zero; keeps what follows aligned.
+    pub padding: [u8; 2],
+}
+
+/// Compile-time limits on shares and amounts, and the outer limit of every duration.
+pub mod limits {
+    /// Highest fee, basis points.
+    pub const MAX_FEE_BPS: u16 = 2_000;
+    /// Least part of a fee that burns, basis points.
+    pub const MIN_BURN_SHARE_BPS: u16 = 1_000;
+    /// Highest holdback, basis points.
+    pub const MAX_HOLDBACK_BPS: u16 = 5_000;
+    /// Highest bid bond, basis points.
+    pub const MAX_BID_BOND_BPS: u16 = 5_000;
+    /// Least quorum, basis points: more than half.
+    pub const MIN_QUORUM_BPS: u16 = 5_000;
+    /// Highest quorum, basis points; above it one silent seat of ten would stop the network.
+    pub const MAX_QUORUM_BPS: u16 = 9_000;
+    /// Highest deposit of a fraud case, lamports: one SOL, so that any watcher can afford it.
+    pub const MAX_CASE_DEPOSIT_LAMPORTS: u64 = 1_000_000_000;
+    /// Shortest duration of any kind, seconds.
+    pub const MIN_DURATION_SECS: i64 = 0;
+    /// Longest duration of any kind, seconds: two years.
+    pub const MAX_DURATION_SECS: i64 = 2 * 365 * 86_400;
+}
+
+impl Params {
+    /// Checks every share, amount and duration against its limits.
+    ///
+    /// # Errors
+    /// [`MillraceError::ParameterOutOfBounds`], [`MillraceError::UnbondingTooShort`].
+    pub fn check(&self, bounds: &DurationBounds) -> Result<()> {
+        use limits::*;
+        let shares = u32::from(self.oracle_share_bps).saturating_add(u32::from(self.treasury_share_bps));
+        let most_shared = 10_000u32.saturating_sub(u32::from(MIN_BURN_SHARE_BPS));
+        let in_bounds = self.fee_bps <= MAX_FEE_BPS
+            && shares <= most_shared
+            && self.holdback_bps <= MAX_HOLDBACK_BPS
+            && self.bid_bond_bps <= MAX_BID_BOND_BPS
+            && self.bounty_bps <= millrace_core::slash::MAX_BOUNTY_BPS
+            && (MIN_QUORUM_BPS..=MAX_QUORUM_BPS).contains(&self.quorum_bps)
+            && self.stake_base_amount > 0
+            && self.case_deposit_lamports <= MAX_CASE_DEPOSIT_LAMPORTS
+            && self.epoch_secs > 0
+            && bounds.epoch.admits(self.epoch_secs)
+            && bounds.unbonding.admits(self.unbonding_secs)
+            && bounds.dispute_window.admits(self.dispute_window_secs)
+            && bounds.award_window.admits(self.award_window_secs)
+            && bounds.audit_valid.admits(self.audit_valid_secs)
+            && bounds.oracle_outage.admits(self.oracle_outage_secs)
+            && bounds.jail.admits(self.jail_secs)
+            && bounds.case_window.admits(self.case_window_secs)
+            && bounds.stop_notice.admits(self.stop_notice_secs)
+            && bounds.max_lease.admits(self.max_lease_secs);
+        require!(in_bounds, MillraceError::ParameterOutOfBounds);
+        // Whoever unbonds must still be there when a fraud of the longest lease is judged.
+        let judged_within = self.max_lease_secs.saturating_add(self.dispute_window_secs).saturating_add(self.case_window_secs);
+        require!(self.unbonding_secs >= judged_within, MillraceError::UnbondingTooShort);
+        Ok(())
+    }
+
+    /// What a lease made now is judged by.
+    pub fn lease_terms(&self) -> LeaseTerms {
+        LeaseTerms {
+            dispute_window_secs: self.dispute_window_secs,
+            oracle_outage_secs: self.oracle_outage_secs,
+            stop_notice_secs: self.stop_notice_secs,
+            reliability_half_fee_amount: self.reliability_half_fee_amount,
+            fee_bps: self.fee_bps,
+            holdback_bps: self.holdback_bps,
+            bid_bond_bps: self.bid_bond_bps,
+            padding: [0; 2],
+        }
+    }
+}
+
+impl Span {
+    /// Whether `secs` lies within.
+    pub fn admits(&self, secs: i64) -> bool {
+        (self.min_secs..=self.max_secs).contains(&secs)
+    }
+
+    fn is_sane(&self) -> bool {
+        limits::MIN_DURATION_SECS <= self.min_secs
+            && self.min_secs <= self.max_secs
+            && self.max_secs <= limits::MAX_DURATION_SECS
+    }
+}
+
+impl DurationBounds {
+    /// Checks the bounds themselves against the compile-time outer limits.
+    ///
+    /// # Errors
+    /// [`MillraceError::ParameterOutOfBounds`].
+    pub fn check(&self) -> Result<()> {
+        let spans = [
+            self.epoch,
+            self.unbonding,
+            self.dispute_window,
+            self.award_window,
+            self.audit_valid,
+            self.oracle_outage,
+            self.jail,
+            self.case_window,
+            self.stop_notice,
+            self.max_lease,
+        ];
+        require!(spans.iter().all(Span::is_sane), MillraceError::ParameterOutOfBounds);
+        Ok(())
+    }
+}
