@@ -13,8 +13,8 @@ extern crate alloc;
 
 pub mod epoch;
 pub mod hash;
-pub mod leaves;
 pub mod lease;
+pub mod leaves;
 pub mod merkle;
 pub mod money;
 pub mod proof;

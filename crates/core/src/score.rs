@@ -39,7 +39,11 @@ pub const fn score(objective: Objective, per_sec: u64, gops: u64, reliability_bp
             Some(scaled) => scaled / per_sec,
             None => {
                 let wide = ((gops as u128) << 24) / per_sec as u128;
-                if wide > u64::MAX as u128 { u64::MAX } else { wide as u64 }
+                if wide > u64::MAX as u128 {
+                    u64::MAX
+                } else {
+                    wide as u64
+                }
             }
         },
         Objective::Reliability => {

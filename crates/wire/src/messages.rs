@@ -1,0 +1,156 @@
+//! The bodies of requests and answers.
+//!
+//! | who asks whom | request | body → answer |
+//! |---|---|---|
+//! | agent → oracle | `POST /v1/audits/shares` | [`ShareRequest`] → [`Share`] |
+//! | agent → oracle | `POST /v1/audits/commits` | [`CommitRequest`] → [`CommitReceipt`] |
+//! | agent → oracle | `POST /v1/audits/{commit_id}/bundle` | bundle bytes → [`CommitReceipt`] |
+//! | oracle → oracle | `GET /v1/proposals/{epoch}` | → [`Report`] |
+//! | anyone → oracle | `GET /v1/reports/{epoch}` | → [`Report`] |
+//! | anyone → oracle | `GET /v1/evidence` | → `Vec<`[`EvidenceSummary`]`>` |
+//! | anyone → oracle | `GET /v1/evidence/{commit_id}` | → [`Evidence`] |
+//! | oracle → agent | `GET /v1/leases/{lease}/status?nonce=HEX` | → [`crate::Sealed`] [`LeaseStatusAnswer`] |
+//! | customer → agent | `PUT /v1/leases/{lease}/inputs` | tar bytes → [`LeaseStatusAnswer`], sealed |
+//! | customer → agent | `GET /v1/leases/{lease}/logs?offset=N` | → log bytes from N |
+//! | customer → agent | `GET /v1/leases/{lease}/results` | → tar bytes |
+
+use serde::{Deserialize, Serialize};
+
+/// Domain of a sealed [`LeaseStatusAnswer`].
+pub const LEASE_STATUS_DOMAIN: &str = "millrace lease status";
+
+/// Asks an oracle for its share of an audit's nonce. Starts that oracle's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareRequest {
+    /// Node account.
+    #[serde(with = "crate::encoding::base58")]
+    pub node: [u8; 32],
+    /// GPU of the node, from zero.
+    pub gpu_index: u32,
+    /// Epoch whose beacon seeds the audit.
+    pub epoch: u64,
+}
+
+/// One oracle's share of a nonce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The oracle's seat key.
+    #[serde(with = "crate::encoding::base58")]
+    pub oracle: [u8; 32],
+    /// Sixteen fresh random bytes.
+    #[serde(with = "crate::encoding::hex")]
+    pub share: [u8; 16],
+}
+
+/// A signed commitment to a computation, with the shares its nonce was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitRequest {
+    /// `millrace_core::proof::Commit`, encoded.
+    #[serde(with = "crate::encoding::hex")]
+    pub commit: Vec<u8>,
+    /// The operator's ed25519 signature over exactly those bytes: what a fraud case is opened with.
+    #[serde(with = "crate::encoding::hex")]
+    pub signature: Vec<u8>,
+    /// The shares, in seat order.
+    pub shares: Vec<Share>,
+}
+
+/// An oracle took it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitReceipt {
+    /// sha256 of the commit.
+    #[serde(with = "crate::encoding::hex")]
+    pub commit_id: [u8; 32],
+    /// Speed by this oracle's clock, gops.
+    pub gops: u64,
+}
+
+/// All leaves of an epoch, in the order of the tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The epoch.
+    pub epoch: u64,
+    /// `millrace_core::leaves::LeaseLeaf`, encoded, sorted by lease.
+    pub lease_leaves: Vec<HexBytes>,
+    /// `millrace_core::leaves::NodeLeaf`, encoded, sorted by node.
+    pub node_leaves: Vec<HexBytes>,
+}
+
+/// Bytes written as hex inside a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HexBytes(#[serde(with = "crate::encoding::hex")] pub Vec<u8>);
+
+/// A line of an oracle's list of evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceSummary {
+    /// sha256 of the commit.
+    #[serde(with = "crate::encoding::hex")]
+    pub commit_id: [u8; 32],
+    /// Node account.
+    #[serde(with = "crate::encoding::base58")]
+    pub node: [u8; 32],
+    /// Epoch of the audit.
+    pub epoch: u64,
+    /// This oracle's verdict: `passed`, `refused`, `withheld` or `pending`. A watcher believes none of them.
+    pub verdict: String,
+}
+
+/// What a watcher needs to check a computation, and to prove it wrong on chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The commit, encoded.
+    #[serde(with = "crate::encoding::hex")]
+    pub commit: Vec<u8>,
+    /// The operator's signature over it.
+    #[serde(with = "crate::encoding::hex")]
+    pub signature: Vec<u8>,
+    /// The bundle, encoded; empty if none came.
+    #[serde(with = "crate::encoding::hex")]
+    pub bundle: Vec<u8>,
+}
+
+/// How far a lease's job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobPhase {
+    /// Waits for the customer's inputs.
+    AwaitingInputs,
+    /// Runs.
+    Running,
+    /// Ended by itself with this exit code; zero is success.
+    Exited,
+    /// Killed for exceeding a limit of its own manifest: the customer's failure.
+    LimitExceeded,
+    /// The node failed it: the sandbox was lost or would not start.
+    NodeFailed,
+    /// The customer stopped it.
+    Stopped,
+}
+
+/// An agent's answer about one lease, sealed by the operator key under [`LEASE_STATUS_DOMAIN`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseStatusAnswer {
+    /// Lease account.
+    #[serde(with = "crate::encoding::base58")]
+    pub lease: [u8; 32],
+    /// The asker's nonce, so that an old answer cannot be shown again.
+    pub nonce: String,
+    /// How far the job is.
+    pub phase: JobPhase,
+    /// Exit code, once it exited.
+    pub exit_code: i32,
+    /// sha256 of the results tar; zeros until the job ended.
+    #[serde(with = "crate::encoding::hex")]
+    pub result_root: [u8; 32],
+    /// Content root of the last checkpoint; zeros if none.
+    #[serde(with = "crate::encoding::hex")]
+    pub checkpoint_root: [u8; 32],
+    /// What went wrong, for a person; empty if nothing.
+    pub detail: String,
+}
