@@ -26,12 +26,15 @@ as_minutes() { if (($1 < 90)); then echo "$1 s"; else echo "$((($1 + 30) / 60)) 
 
 # Prints how far LOG has come, every second on a terminal and every 15 s elsewhere, once a step takes longer than 2 s.
 # Understands cargo's own "done/total" counter.
-watch_progress() { # LOG EXPECTED_SECS OWNER_PID
+watch_progress() { # LOG EXPECTED_SECS OWNER_PID LATE_TITLE
   local log=$1 expected=$2 owner=$3 began=$SECONDS every=15 elapsed last counter done_ total left line
   [[ -t 2 ]] && every=1
-  sleep 2
   while kill -0 "$owner" 2>/dev/null; do
+    # Without the terminal: a sleep that outlives this function must not keep someone's pipe open.
+    sleep 1 >/dev/null 2>&1
     elapsed=$((SECONDS - began))
+    if ((elapsed == 2)) && [[ -n $4 ]]; then say "$4"; fi
+    if ((elapsed < 2 || (elapsed != 2 && elapsed % every != 0))); then continue; fi
     last=$(tail -c 2000 "$log" 2>/dev/null | tr '\r' '\n' | sed 's/\x1b\[[0-9;]*[A-Za-z]//g' | grep -v '^ *$' | tail -n 1 | cut -c1-70) || true
     counter=$(grep -oE '[0-9]+/[0-9]+: ' <<<"$last" | tail -n 1 | tr -d ': ') || true
     left=$((expected - elapsed))
@@ -44,12 +47,13 @@ watch_progress() { # LOG EXPECTED_SECS OWNER_PID
     if ((left > 0)); then line="$(as_minutes $elapsed) gone, about $(as_minutes $left) left"
     else line="$(as_minutes $elapsed) gone, expected $(as_minutes "$expected")"; fi
     if [[ -t 2 ]]; then printf '\r\033[K      %s: %s' "$line" "$last" >&2; else say "      $line: $last"; fi
-    sleep "$every"
   done
 }
 
 STEP=0
 STEPS=1
+# 1: steps that end within 2 s say nothing.
+QUICK_STEPS_SILENT=
 # step TITLE EXPECTED_SECS COMMAND...: runs COMMAND with its output in a log, shown only when it fails.
 step() {
   local title=$1 expected=$2 log began=$SECONDS watcher status
@@ -57,22 +61,33 @@ step() {
   STEP=$((STEP + 1))
   log=$LOGS/$(basename "$0")-$STEP.log
   : >"$log"
-  say "[$STEP/$STEPS] $title (about $(as_minutes "$expected"))"
-  watch_progress "$log" "$expected" $$ 9>&- &
+  title="[$STEP/$STEPS] $title (about $(as_minutes "$expected"))"
+  if [[ -z $QUICK_STEPS_SILENT ]]; then say "$title"; fi
+  watch_progress "$log" "$expected" $$ "${QUICK_STEPS_SILENT:+$title}" 9>&- &
   watcher=$!
-  # The command stays in the foreground so that Ctrl-C reaches it.
+  # Cargo's counter is asked for even though the log is no terminal. The command stays in the foreground so that Ctrl-C reaches it.
   # Not "( ... ) || status": bash would then ignore set -e inside.
   set +e
-  ( set -euo pipefail; "$@" ) >>"$log" 2>&1 </dev/null
+  ( set -euo pipefail; export CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100; "$@" ) >>"$log" 2>&1 </dev/null
   status=$?
   set -e
   kill "$watcher" 2>/dev/null || true
   wait "$watcher" 2>/dev/null || true
   [[ -t 2 ]] && printf '\r\033[K' >&2
   if ((status != 0)); then
-    tr '\r' '\n' <"$log" | tail -n 40 >&2
-    die "$title failed (exit $status); whole log: $log"
+    tr '\r' '\n' <"$log" | tail -n 60 >&2
+    die "$title: failed with exit status $status; whole log: $log"
   fi
+  if [[ -z $QUICK_STEPS_SILENT ]] || ((SECONDS - began > 2)); then say "      done in $(as_minutes $((SECONDS - began)))"; fi
+}
+
+# stage TITLE COMMAND...: a step whose output is shown.
+stage() {
+  local began=$SECONDS
+  STEP=$((STEP + 1))
+  say "[$STEP/$STEPS] $1"
+  shift
+  "$@"
   say "      done in $(as_minutes $((SECONDS - began)))"
 }
 

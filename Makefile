@@ -1,0 +1,45 @@
+# Every target is a short call into toolchain/: the scripts say what they write and where.
+# Where cargo, pip and apt keep things is theirs to say; all else outside the checkout is in $MILLRACE_CACHE
+# (default ~/.cache/millrace).
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --silent
+
+CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
+
+.PHONY: help demo test program idl localnet anchor setup fmt lint clean
+
+help: ## this list
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## set up, build, and show a whole market on a local network; ARGS="..." goes to the demo
+	toolchain/demo $(ARGS)
+
+test: ## everything that has to pass before a change is merged
+	toolchain/test
+
+program: ## build the on-chain program to target/deploy/millrace.so
+	toolchain/setup-system
+	toolchain/build-program
+
+idl: ## write idl/millrace.json from the program's source
+	cargo run --locked --quiet -p millrace-idl
+
+localnet: ## build the local network's binary and print its path
+	localnet/build
+
+anchor: ## anchor build and anchor test, with anchor-cli installed first (11 min once)
+	toolchain/anchor
+
+setup: ## only make what building needs: SBF compiler, Python environment, local network
+	toolchain/setup
+
+fmt: ## format all Rust code
+	cargo fmt --all
+	cargo fmt --manifest-path localnet/Cargo.toml
+
+lint: ## clippy, warnings refused
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+clean: ## remove target/ and .demo/; the cache folder stays (its path is printed)
+	rm -rf target .demo
+	echo "kept: $(CACHE) (remove it to start over)"
