@@ -1,0 +1,155 @@
+//! A round's Merkle tree, made from the rows of C as they are computed; C itself is never kept.
+
+use crate::{
+    backend::{ProveError, RowsDone},
+    sha::{digests, BATCH, EMPTY_BLOCK, MESSAGE_LEN},
+};
+use millrace_core::{
+    merkle::{TreeNode, EMPTY, LEAF_PREFIX, PARENT_PREFIX, TREE_NODE_LEN},
+    proof::{leaf_index, pack_leaf, tree_depth, CELLS_PER_LEAF},
+};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Rows of C computed and hashed together by one thread.
+pub(crate) const BLOCK_ROWS: usize = 32;
+
+/// Parents hashed together by one thread, where there are more.
+const PARENTS_PER_TASK: usize = 2048;
+
+/// The tree of one round's C, without its lowest levels where those would take too much memory.
+pub struct RoundTree {
+    /// Levels left out above the leaves.
+    skipped: u32,
+    /// As a heap: the root at 1, the children of `i` at `2i` and `2i + 1`; 0 is unused.
+    nodes: Vec<TreeNode>,
+}
+
+impl RoundTree {
+    /// The tree over a C of n rows, computed in the current rayon pool. `fill(first_row, rows)` computes
+    /// [`BLOCK_ROWS`] rows of n; `skip` is the number of levels not to keep, at most [`max_skip`].
+    ///
+    /// # Errors
+    /// [`ProveError::Stopped`] when `rows_done` says to break.
+    pub(crate) fn build(
+        n: u32,
+        skip: u32,
+        rows_done: &RowsDone,
+        fill: impl Fn(u32, &mut [i32]) + Sync,
+    ) -> Result<Self, ProveError> {
+        assert!(skip <= max_skip(n));
+        let row_len = n as usize;
+        let leaves = BLOCK_ROWS * row_len / CELLS_PER_LEAF;
+        let width = 1usize << (tree_depth(n) - skip);
+        let mut nodes = vec![EMPTY; 2 * width];
+        let done = AtomicU32::new(0);
+        nodes[width..]
+            .par_chunks_mut(leaves >> skip)
+            .zip((0..n).into_par_iter().step_by(BLOCK_ROWS))
+            .try_for_each_init(
+                || (vec![0; BLOCK_ROWS * row_len], vec![EMPTY; leaves]),
+                |(cells, scratch), (kept, first_row)| {
+                    fill(first_row, cells);
+                    hash_leaves(cells, scratch);
+                    for level in 0..skip {
+                        hash_level_in_place(&mut scratch[..leaves >> level]);
+                    }
+                    kept.copy_from_slice(&scratch[..kept.len()]);
+                    let done = done.fetch_add(BLOCK_ROWS as u32, Ordering::Relaxed) + BLOCK_ROWS as u32;
+                    if rows_done(done).is_break() {
+                        return Err(ProveError::Stopped);
+                    }
+                    Ok(())
+                },
+            )?;
+        let mut width = width;
+        while width > 1 {
+            let (parents, children) = nodes.split_at_mut(width);
+            parents[width / 2..]
+                .par_chunks_mut(PARENTS_PER_TASK)
+                .zip(children[..width].par_chunks(2 * PARENTS_PER_TASK))
+                .for_each(|(parents, children)| hash_parents(children, parents));
+            width /= 2;
+        }
+        Ok(Self { skipped: skip, nodes })
+    }
+
+    /// The round's root.
+    pub fn root(&self) -> TreeNode {
+        self.nodes[1]
+    }
+
+    /// Levels left out above the leaves.
+    pub(crate) fn skipped(&self) -> u32 {
+        self.skipped
+    }
+
+    /// From the leaf that holds entry (`row`, `col`) up to the root. `leaves` are the leaves under the lowest kept node
+    /// above it: `2^skipped` of them.
+    pub(crate) fn path(&self, n: u32, row: u32, col: u32, leaves: Vec<TreeNode>) -> Vec<TreeNode> {
+        assert_eq!(leaves.len(), 1 << self.skipped);
+        let index = leaf_index(n, row, col);
+        let low = millrace_core::merkle::Tree::new(leaves);
+        let mut path = low.path(index & ((1 << self.skipped) - 1));
+        let mut at = self.nodes.len() / 2 + (index >> self.skipped) as usize;
+        while at > 1 {
+            path.push(self.nodes[at ^ 1]);
+            at /= 2;
+        }
+        path
+    }
+}
+
+/// Most levels that [`RoundTree::build`] can leave out: a row of C is a whole subtree.
+pub(crate) fn max_skip(n: u32) -> u32 {
+    (n / CELLS_PER_LEAF as u32).ilog2()
+}
+
+/// Bytes of a tree that leaves out `skip` levels.
+pub(crate) fn tree_bytes(n: u32, skip: u32) -> u64 {
+    2 * TREE_NODE_LEN as u64 * (1 << (tree_depth(n) - skip))
+}
+
+/// The nodes of the leaves that hold `cells`.
+pub(crate) fn hash_leaves(cells: &[i32], nodes: &mut [TreeNode]) {
+    let mut blocks = [EMPTY_BLOCK; BATCH];
+    for (cells, nodes) in cells.chunks(BATCH * CELLS_PER_LEAF).zip(nodes.chunks_mut(BATCH)) {
+        for (cells, block) in cells.as_chunks().0.iter().zip(&mut blocks) {
+            block[0] = LEAF_PREFIX;
+            block[1..MESSAGE_LEN].copy_from_slice(&pack_leaf(cells));
+        }
+        put_nodes(&digests(&blocks), nodes);
+    }
+}
+
+/// The level above `children`.
+fn hash_parents(children: &[TreeNode], parents: &mut [TreeNode]) {
+    for (children, parents) in children.chunks(2 * BATCH).zip(parents.chunks_mut(BATCH)) {
+        put_nodes(&digests(&parent_blocks(children)), parents);
+    }
+}
+
+/// The level above `nodes`, in the first half of `nodes`.
+fn hash_level_in_place(nodes: &mut [TreeNode]) {
+    let parents = nodes.len() / 2;
+    for first in (0..parents).step_by(BATCH) {
+        let last = parents.min(first + BATCH);
+        let digests = digests(&parent_blocks(&nodes[2 * first..2 * last]));
+        put_nodes(&digests, &mut nodes[first..last]);
+    }
+}
+
+fn parent_blocks(children: &[TreeNode]) -> [[u8; 64]; BATCH] {
+    let mut blocks = [EMPTY_BLOCK; BATCH];
+    for (pair, block) in children.chunks_exact(2).zip(&mut blocks) {
+        block[0] = PARENT_PREFIX;
+        block[1..MESSAGE_LEN].copy_from_slice(pair.as_flattened());
+    }
+    blocks
+}
+
+fn put_nodes(digests: &[[u8; 32]; BATCH], nodes: &mut [TreeNode]) {
+    for (digest, node) in digests.iter().zip(nodes) {
+        node.copy_from_slice(&digest[..TREE_NODE_LEN]);
+    }
+}
