@@ -1,0 +1,198 @@
+//! What was signed, on disk before it is sent.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{params, Connection, ErrorCode, OptionalExtension, Row};
+
+use crate::{Signature, SubmitError};
+
+/// How long settled rows are kept, seconds: a week, to look things up.
+const KEPT_SECS: i64 = 7 * 86_400;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS submissions (
+        id INTEGER PRIMARY KEY,
+        label TEXT NOT NULL,
+        intent BLOB NOT NULL,
+        signature TEXT NOT NULL UNIQUE,
+        wire BLOB NOT NULL,
+        last_valid_block_height INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'landed', 'failed', 'expired')),
+        detail TEXT,
+        created_at INTEGER NOT NULL,
+        settled_at INTEGER
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS unsettled ON submissions (state) WHERE state = 'pending';
+";
+
+/// What became of a signed transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It did what it should.
+    Landed,
+    /// A block took it and it failed: it changed nothing.
+    Failed,
+    /// No block can take it any more: it changed nothing.
+    Expired,
+}
+
+impl Settled {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Landed => "landed",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A signed transaction whose end is not known.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub id: i64,
+    pub label: String,
+    pub intent: [u8; 32],
+    pub signature: Signature,
+    pub wire: Vec<u8>,
+    pub last_valid_block_height: u64,
+}
+
+/// Whether a row could be written.
+pub(super) enum Recorded {
+    /// It is on disk.
+    New(Pending),
+    /// This very transaction is there already: same content, same blockhash.
+    Twin,
+}
+
+/// The SQLite file. Calls run on the blocking pool: each waits for the disk.
+#[derive(Clone)]
+pub(super) struct Journal {
+    connection: Arc<Mutex<Connection>>,
+    path: Arc<str>,
+}
+
+impl Journal {
+    pub fn open(path: &Path) -> Result<Self, SubmitError> {
+        let shown: Arc<str> = path.display().to_string().into();
+        let refuse = |reason: String| SubmitError::Journal { path: shown.to_string(), reason };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))?;
+        }
+        let connection = Self::connect(path).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: shown })
+    }
+
+    fn connect(path: &Path) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        // WAL with FULL: a committed row survives the loss of power, and readers do not block the writer.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch(SCHEMA)?;
+        let oldest = now().saturating_sub(KEPT_SECS);
+        connection.execute("DELETE FROM submissions WHERE state <> 'pending' AND settled_at < ?1", [oldest])?;
+        Ok(connection)
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        let connection = Arc::clone(&self.connection);
+        let done =
+            tokio::task::spawn_blocking(move || work(&connection.lock().unwrap_or_else(PoisonError::into_inner)));
+        let refuse = |reason: String| SubmitError::Journal { path: self.path.to_string(), reason };
+        done.await.map_err(|error| refuse(error.to_string()))?.map_err(|error| refuse(error.to_string()))
+    }
+
+    /// Writes a signed transaction down. It is on disk when this returns.
+    pub async fn record(
+        &self,
+        label: &str,
+        intent: [u8; 32],
+        signature: Signature,
+        wire: Vec<u8>,
+        last_valid_block_height: u64,
+    ) -> Result<Recorded, SubmitError> {
+        let label = label.to_string();
+        self.call(move |connection| {
+            let inserted = connection.execute(
+                "INSERT INTO submissions (label, intent, signature, wire, last_valid_block_height, state, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6)",
+                params![label, intent, signature.to_string(), wire, last_valid_block_height as i64, now()],
+            );
+            match inserted {
+                Ok(_) => {
+                    let id = connection.last_insert_rowid();
+                    Ok(Recorded::New(Pending { id, label, intent, signature, wire, last_valid_block_height }))
+                }
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(Recorded::Twin),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Writes down what became of it.
+    pub async fn settle(&self, id: i64, settled: Settled, detail: Option<String>) -> Result<(), SubmitError> {
+        self.call(move |connection| {
+            connection.execute(
+                "UPDATE submissions SET state = ?2, detail = ?3, settled_at = ?4 WHERE id = ?1 AND state = 'pending'",
+                params![id, settled.name(), detail, now()],
+            )
+        })
+        .await
+        .map(drop)
+    }
+
+    /// The signed transactions whose end is not known, oldest first.
+    pub async fn pending(&self) -> Result<Vec<Pending>, SubmitError> {
+        self.call(|connection| {
+            let mut query = connection.prepare(
+                "SELECT id, label, intent, signature, wire, last_valid_block_height FROM submissions
+                 WHERE state = 'pending' ORDER BY id",
+            )?;
+            let rows = query.query_map([], read_pending)?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// The signature that landed last under `label`, if any is kept.
+    pub async fn landed(&self, label: &str) -> Result<Option<Signature>, SubmitError> {
+        let label = label.to_string();
+        self.call(move |connection| {
+            let found: Option<String> = connection
+                .query_row(
+                    "SELECT signature FROM submissions WHERE label = ?1 AND state = 'landed' ORDER BY id DESC LIMIT 1",
+                    [label],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(found.and_then(|signature| signature.parse().ok()))
+        })
+        .await
+    }
+}
+
+fn read_pending(row: &Row) -> rusqlite::Result<Pending> {
+    let signature: String = row.get(3)?;
+    let height: i64 = row.get(5)?;
+    Ok(Pending {
+        id: row.get(0)?,
+        label: row.get(1)?,
+        intent: row.get(2)?,
+        signature: signature.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+        wire: row.get(4)?,
+        last_valid_block_height: height as u64,
+    })
+}
+
+/// Wall clock, Unix seconds. Only shown and used to forget old rows: nothing is decided by it.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

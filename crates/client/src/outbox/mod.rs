@@ -1,0 +1,328 @@
+//! Sending so that a crash at any instant loses nothing and repeats nothing.
+//!
+//! A transaction is written down, with its signature and the last block height at which it may be used, before it
+//! is sent for the first time. It is then sent again and again until a block took it or its expiry is proven: the
+//! chain's block height passed that height and, asked afterwards, the chain does not know the signature. Only then
+//! is it signed anew. A crash leaves a row whose end is not known; [`Outbox::reconcile`] finds it out, and so does
+//! the next submission of the same thing.
+
+mod journal;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use solana_compute_budget_interface::ComputeBudgetInstruction;
+use tokio::time::{sleep, Instant};
+use tracing::{debug, warn};
+
+use crate::error::MAX_TRANSACTION_LEN;
+use crate::{
+    Chain, ChainError, Instruction, Keypair, Pubkey, Signature, Signer, StatusLevel, SubmitError, Transaction,
+};
+
+pub use journal::Settled;
+use journal::{Journal, Pending, Recorded};
+
+/// How often one submission is signed before it gives up.
+const MAX_SIGNINGS: u32 = 5;
+/// Time between two looks at a transaction on its way.
+const POLL: Duration = Duration::from_millis(100);
+/// The same, once it takes long.
+const SLOW_POLL: Duration = Duration::from_millis(500);
+/// When it takes long.
+const SLOW_AFTER: Duration = Duration::from_secs(3);
+/// Time between two sendings of the same transaction.
+const RESEND: Duration = Duration::from_secs(2);
+/// How long the chain may be silent before a submission returns undecided.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Most compute units of a transaction.
+const MAX_COMPUTE_UNITS: u32 = 1_400_000;
+/// Compute units added to what a simulation used: the state may have changed when the transaction lands.
+const SPARE_COMPUTE_UNITS: u64 = 20_000;
+
+/// A journal of transactions. Many may be on their way at once; several processes may share the file.
+pub struct Outbox {
+    journal: Journal,
+    /// Rows some task of this process looks after. Pending rows outside it were left by a crash.
+    in_hand: Arc<Mutex<HashSet<i64>>>,
+}
+
+/// What became of a transaction a crash left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconciled {
+    /// What was submitted.
+    pub label: String,
+    /// Its signature.
+    pub signature: Signature,
+    /// Its end.
+    pub settled: Settled,
+}
+
+/// Looks after a row until dropped, even when its task is cancelled.
+struct InHand {
+    rows: Arc<Mutex<HashSet<i64>>>,
+    id: i64,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        lock(&self.rows).remove(&self.id);
+    }
+}
+
+fn lock(rows: &Mutex<HashSet<i64>>) -> MutexGuard<'_, HashSet<i64>> {
+    rows.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The end of a transaction, with the reason where there is one.
+enum End {
+    Landed,
+    Failed(crate::TransactionError),
+    Expired,
+}
+
+impl Outbox {
+    /// Opens the journal at `path`, making it where there is none.
+    ///
+    /// # Errors
+    /// [`SubmitError::Journal`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SubmitError> {
+        Ok(Self { journal: Journal::open(path.as_ref())?, in_hand: Arc::default() })
+    }
+
+    /// Signs `instructions` and sees them through: returns once a confirmed block took them.
+    ///
+    /// A compute limit is put in front unless they bring one: what a simulation used, and some to spare. When a crash
+    /// left the same label, payer and instructions undecided, their end is found out first, and if they landed, that
+    /// signature is the answer and nothing is sent.
+    ///
+    /// Dropping the future stops looking after the transaction, but does not call it back.
+    ///
+    /// # Errors
+    /// [`SubmitError`]. Only [`SubmitError::Undecided`] leaves open whether it landed.
+    pub async fn submit(
+        &self,
+        chain: &dyn Chain,
+        label: &str,
+        instructions: &[Instruction],
+        payer: &Keypair,
+        signers: &[&Keypair],
+    ) -> Result<Signature, SubmitError> {
+        let intent = intent_of(label, instructions, &payer.pubkey());
+        for (row, _guard) in self.take_leftovers(|row| row.intent == intent).await? {
+            if let End::Landed = self.see_through(chain, &row).await? {
+                return Ok(row.signature);
+            }
+        }
+        let budgeted = with_compute_limit(chain, instructions, &payer.pubkey()).await?;
+        let keys = signing_keys(&budgeted, payer, signers)?;
+        for _ in 0..MAX_SIGNINGS {
+            let (row, _guard) = self.sign_and_record(chain, label, intent, &budgeted, &keys).await?;
+            match self.see_through(chain, &row).await? {
+                End::Landed => return Ok(row.signature),
+                End::Failed(error) => return Err(SubmitError::explain(error, &budgeted, &[])),
+                End::Expired => warn!(label, signature = %row.signature, "no block took it in time: signing anew"),
+            }
+        }
+        Err(SubmitError::Expired { label: label.to_string(), signings: MAX_SIGNINGS })
+    }
+
+    /// Finds out what became of every transaction a crash left behind, sending again what may still land. Call it at
+    /// the start, before anything is decided from the chain's state.
+    ///
+    /// # Errors
+    /// [`SubmitError::Undecided`] when the chain falls silent, [`SubmitError::Journal`].
+    pub async fn reconcile(&self, chain: &dyn Chain) -> Result<Vec<Reconciled>, SubmitError> {
+        let mut ends = Vec::new();
+        for (row, _guard) in self.take_leftovers(|_| true).await? {
+            let settled = match self.see_through(chain, &row).await? {
+                End::Landed => Settled::Landed,
+                End::Failed(_) => Settled::Failed,
+                End::Expired => Settled::Expired,
+            };
+            ends.push(Reconciled { label: row.label, signature: row.signature, settled });
+        }
+        Ok(ends)
+    }
+
+    /// The signature that last landed under `label` within the last week.
+    ///
+    /// # Errors
+    /// [`SubmitError::Journal`].
+    pub async fn landed(&self, label: &str) -> Result<Option<Signature>, SubmitError> {
+        self.journal.landed(label).await
+    }
+
+    /// Pending rows that no task of this process looks after; from now on the caller does.
+    async fn take_leftovers(&self, wanted: impl Fn(&Pending) -> bool) -> Result<Vec<(Pending, InHand)>, SubmitError> {
+        let rows = self.journal.pending().await?;
+        Ok(rows.into_iter().filter(wanted).filter_map(|row| Some((row.clone(), self.take(row.id)?))).collect())
+    }
+
+    fn take(&self, id: i64) -> Option<InHand> {
+        lock(&self.in_hand).insert(id).then(|| InHand { rows: Arc::clone(&self.in_hand), id })
+    }
+
+    /// Signs with a fresh blockhash and writes the transaction down. Nothing is sent yet.
+    async fn sign_and_record(
+        &self,
+        chain: &dyn Chain,
+        label: &str,
+        intent: [u8; 32],
+        instructions: &[Instruction],
+        keys: &[&Keypair],
+    ) -> Result<(Pending, InHand), SubmitError> {
+        let asked_at = Instant::now();
+        loop {
+            let (blockhash, last_valid_block_height) = chain.latest_blockhash().await?;
+            let payer = keys.first().map(|key| key.pubkey());
+            let mut transaction = Transaction::new_with_payer(instructions, payer.as_ref());
+            transaction
+                .try_sign(keys, blockhash)
+                .map_err(|_| SubmitError::MissingSigner(first_unsigned(&transaction).unwrap_or_default()))?;
+            let wire = wincode::serialize(&transaction).map_err(|_| SubmitError::TooLong { len: usize::MAX })?;
+            if wire.len() > MAX_TRANSACTION_LEN {
+                return Err(SubmitError::TooLong { len: wire.len() });
+            }
+            let signature = transaction.signatures.first().copied().unwrap_or_default();
+            match self.journal.record(label, intent, signature, wire, last_valid_block_height).await? {
+                Recorded::New(row) => {
+                    if let Some(guard) = self.take(row.id) {
+                        return Ok((row, guard));
+                    }
+                }
+                // The same content was signed with this blockhash before: the chain would take both for one. A
+                // later blockhash tells them apart.
+                Recorded::Twin if asked_at.elapsed() < PATIENCE => sleep(POLL).await,
+                Recorded::Twin => return Err(SubmitError::Expired { label: label.to_string(), signings: 0 }),
+            }
+        }
+    }
+
+    /// Sends a written-down transaction until its end is known, and writes that down.
+    async fn see_through(&self, chain: &dyn Chain, row: &Pending) -> Result<End, SubmitError> {
+        let undecided =
+            |reason: ChainError| SubmitError::Undecided { label: row.label.clone(), signature: row.signature, reason };
+        let transaction: Transaction = wincode::deserialize(&row.wire).map_err(|_| SubmitError::Journal {
+            path: row.label.clone(),
+            reason: format!("the row of {} is damaged", row.signature),
+        })?;
+        let began_at = Instant::now();
+        let (mut sent_at, mut heard_at) = (None::<Instant>, began_at);
+        loop {
+            match look(chain, row).await {
+                Ok(Some(end)) => {
+                    let (settled, detail) = match &end {
+                        End::Landed => (Settled::Landed, None),
+                        End::Failed(error) => (Settled::Failed, Some(error.to_string())),
+                        End::Expired => (Settled::Expired, None),
+                    };
+                    self.journal.settle(row.id, settled, detail).await?;
+                    debug!(label = row.label, signature = %row.signature, ?settled, "settled");
+                    return Ok(end);
+                }
+                Ok(None) => heard_at = Instant::now(),
+                Err(error) if heard_at.elapsed() >= PATIENCE || !error.is_transient() => return Err(undecided(error)),
+                Err(error) => debug!(label = row.label, %error, "the chain is silent: asking again"),
+            }
+            if sent_at.is_none_or(|sent_at| sent_at.elapsed() >= RESEND) {
+                // Whatever the answer, the status tells what became of it: an answer can be lost after the
+                // transaction was taken.
+                if let Err(error) = chain.send(&transaction).await {
+                    debug!(label = row.label, %error, "sending failed: sending again");
+                }
+                sent_at = Some(Instant::now());
+            }
+            sleep(if began_at.elapsed() < SLOW_AFTER { POLL } else { SLOW_POLL }).await;
+        }
+    }
+}
+
+/// The end of a transaction, `None` while it is open.
+async fn look(chain: &dyn Chain, row: &Pending) -> Result<Option<End>, ChainError> {
+    // The height is read before the status: a block within the limit is then already seen by the status.
+    let height = chain.block_height().await?;
+    match chain.signature_status(&row.signature).await? {
+        Some(status) if status.level >= StatusLevel::Confirmed => {
+            Ok(Some(status.error.map_or(End::Landed, End::Failed)))
+        }
+        Some(_) => Ok(None),
+        None => Ok((height > row.last_valid_block_height).then_some(End::Expired)),
+    }
+}
+
+/// What makes two submissions the same thing.
+fn intent_of(label: &str, instructions: &[Instruction], payer: &Pubkey) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    field(label.as_bytes());
+    field(payer.as_ref());
+    for instruction in instructions {
+        field(instruction.program_id.as_ref());
+        field(&instruction.data);
+        field(&(instruction.accounts.len() as u64).to_le_bytes());
+        for account in &instruction.accounts {
+            field(account.pubkey.as_ref());
+            field(&[u8::from(account.is_signer), u8::from(account.is_writable)]);
+        }
+    }
+    hash.finalize().into()
+}
+
+/// Simulates, and puts the compute limit in front unless the instructions bring one.
+async fn with_compute_limit(
+    chain: &dyn Chain,
+    instructions: &[Instruction],
+    payer: &Pubkey,
+) -> Result<Vec<Instruction>, SubmitError> {
+    let budget_program = solana_compute_budget_interface::ID;
+    if instructions.iter().any(|instruction| instruction.program_id == budget_program) {
+        simulate(chain, instructions, payer).await?;
+        return Ok(instructions.to_vec());
+    }
+    let limited = |units: u32| {
+        let limit = ComputeBudgetInstruction::set_compute_unit_limit(units);
+        std::iter::once(limit).chain(instructions.iter().cloned()).collect::<Vec<_>>()
+    };
+    let used = simulate(chain, &limited(MAX_COMPUTE_UNITS), payer).await?;
+    let units = used.saturating_add(used / 5).saturating_add(SPARE_COMPUTE_UNITS);
+    Ok(limited(u32::try_from(units).unwrap_or(MAX_COMPUTE_UNITS).min(MAX_COMPUTE_UNITS)))
+}
+
+/// The compute units the instructions use now, or why they would fail.
+async fn simulate(chain: &dyn Chain, instructions: &[Instruction], payer: &Pubkey) -> Result<u64, SubmitError> {
+    let transaction = Transaction::new_with_payer(instructions, Some(payer));
+    let simulation = chain.simulate(&transaction).await?;
+    match simulation.error {
+        Some(error) => Err(SubmitError::explain(error, instructions, &simulation.logs)),
+        None => Ok(simulation.units),
+    }
+}
+
+/// The keys that must sign, payer first, each once. Keys that need not sign are left out: `try_sign` refuses them.
+fn signing_keys<'a>(
+    instructions: &[Instruction],
+    payer: &'a Keypair,
+    signers: &[&'a Keypair],
+) -> Result<Vec<&'a Keypair>, SubmitError> {
+    let mut keys = vec![payer];
+    for meta in instructions.iter().flat_map(|instruction| &instruction.accounts).filter(|meta| meta.is_signer) {
+        if keys.iter().any(|key| key.pubkey() == meta.pubkey) {
+            continue;
+        }
+        let key = signers.iter().find(|key| key.pubkey() == meta.pubkey);
+        keys.push(key.ok_or(SubmitError::MissingSigner(meta.pubkey))?);
+    }
+    Ok(keys)
+}
+
+fn first_unsigned(transaction: &Transaction) -> Option<Pubkey> {
+    let place = transaction.signatures.iter().position(|signature| *signature == Signature::default())?;
+    transaction.message.account_keys.get(place).copied()
+}
