@@ -1,7 +1,7 @@
 //! Token movements: one way to send, one to burn, one to read a balance.
 //!
-//! The instructions of SPL Token and Token-2022 used here have the same layout, so one encoding serves both; the
-//! runtime refuses a token program that is not the mint's owner.
+//! The instructions of SPL Token and Token-2022 used here have the same layout, so one encoding serves both. A token
+//! program is whatever owns the vault: a program that only plays one owns no vault of ours.
 
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
@@ -10,6 +10,8 @@ use millrace_core::money::MILL_DECIMALS;
 
 use crate::errors::MillraceError;
 
+/// `TokenInstruction::CloseAccount`.
+const CLOSE_ACCOUNT: u8 = 9;
 /// `TokenInstruction::TransferChecked`.
 const TRANSFER_CHECKED: u8 = 12;
 /// `TokenInstruction::BurnChecked`.
@@ -25,10 +27,17 @@ fn data(tag: u8, amount: u64) -> Vec<u8> {
     data
 }
 
+/// The token program is the one that owns `account`.
+fn require_token_program(token_program: &AccountInfo, account: &AccountInfo) -> Result<()> {
+    require_keys_eq!(*token_program.key, *account.owner, MillraceError::WrongTokenProgram);
+    Ok(())
+}
+
 /// Sends `amount` base units by `transfer_checked`. A zero amount is sent too: callers decide.
 ///
 /// # Errors
-/// The token program's.
+/// [`MillraceError::WrongTokenProgram`], [`MillraceError::WrongAccount`] when both ends are one account, and the token
+/// program's.
 pub fn transfer<'info>(
     token_program: &AccountInfo<'info>,
     from: &AccountInfo<'info>,
@@ -38,6 +47,9 @@ pub fn transfer<'info>(
     seeds: &[&[&[u8]]],
     amount: u64,
 ) -> Result<()> {
+    require_token_program(token_program, from)?;
+    require_token_program(token_program, to)?;
+    require_keys_neq!(*from.key, *to.key, MillraceError::WrongAccount);
     let instruction = Instruction {
         program_id: *token_program.key,
         accounts: vec![
@@ -55,7 +67,7 @@ pub fn transfer<'info>(
 /// Burns `amount` base units by `burn_checked`.
 ///
 /// # Errors
-/// The token program's.
+/// [`MillraceError::WrongTokenProgram`], and the token program's.
 pub fn burn<'info>(
     token_program: &AccountInfo<'info>,
     from: &AccountInfo<'info>,
@@ -64,6 +76,7 @@ pub fn burn<'info>(
     seeds: &[&[&[u8]]],
     amount: u64,
 ) -> Result<()> {
+    require_token_program(token_program, from)?;
     let instruction = Instruction {
         program_id: *token_program.key,
         accounts: vec![
@@ -74,6 +87,31 @@ pub fn burn<'info>(
         data: data(BURN_CHECKED, amount),
     };
     invoke_signed_unchecked(&instruction, &[from.clone(), mint.clone(), authority.clone()], seeds)?;
+    Ok(())
+}
+
+/// Closes an empty token account; its rent goes to `to`.
+///
+/// # Errors
+/// [`MillraceError::WrongTokenProgram`], and the token program's when it is not empty.
+pub fn close<'info>(
+    token_program: &AccountInfo<'info>,
+    account: &AccountInfo<'info>,
+    to: &AccountInfo<'info>,
+    authority: &AccountInfo<'info>,
+    seeds: &[&[&[u8]]],
+) -> Result<()> {
+    require_token_program(token_program, account)?;
+    let instruction = Instruction {
+        program_id: *token_program.key,
+        accounts: vec![
+            AccountMeta::new(*account.key, false),
+            AccountMeta::new(*to.key, false),
+            AccountMeta::new_readonly(*authority.key, true),
+        ],
+        data: vec![CLOSE_ACCOUNT],
+    };
+    invoke_signed_unchecked(&instruction, &[account.clone(), to.clone(), authority.clone()], seeds)?;
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use std::cell::{Ref, RefMut};
 
 use anchor_lang::prelude::*;
+use millrace_core::money::{max_lease_cost, share_ceil};
 use millrace_core::score::Objective;
 
-use super::{LeaseTerms, Node};
+use super::{LeaseTerms, Node, Provider};
 use crate::errors::MillraceError;
 
 /// Where a job stands.
@@ -131,9 +132,9 @@ impl Job {
     ///
     /// # Errors
     /// Anchor's, when the account is not a job.
-    pub fn load_with_bids<'a>(loader: &'a AccountLoader<Job>) -> Result<(Ref<'a, Job>, Ref<'a, [Bid]>)> {
-        drop(loader.load()?);
-        let data = loader.as_ref().try_borrow_data()?;
+    pub fn load_with_bids<'a>(account: &'a AccountInfo) -> Result<(Ref<'a, Job>, Ref<'a, [Bid]>)> {
+        let data = account.try_borrow_data()?;
+        Self::require_job(account, &data)?;
         Ok(Ref::map_split(data, |data| {
             let (job, bids) = data[8..].split_at(std::mem::size_of::<Job>());
             (bytemuck::from_bytes(job), bytemuck::cast_slice(bids))
@@ -144,13 +145,23 @@ impl Job {
     ///
     /// # Errors
     /// Anchor's, when the account is not a job or not writable.
-    pub fn load_with_bids_mut<'a>(loader: &'a AccountLoader<Job>) -> Result<(RefMut<'a, Job>, RefMut<'a, [Bid]>)> {
-        drop(loader.load_mut()?);
-        let data = loader.as_ref().try_borrow_mut_data()?;
+    pub fn load_with_bids_mut<'a>(account: &'a AccountInfo) -> Result<(RefMut<'a, Job>, RefMut<'a, [Bid]>)> {
+        require!(account.is_writable, ErrorCode::AccountNotMutable);
+        let data = account.try_borrow_mut_data()?;
+        Self::require_job(account, &data)?;
         Ok(RefMut::map_split(data, |data| {
             let (job, bids) = data[8..].split_at_mut(std::mem::size_of::<Job>());
             (bytemuck::from_bytes_mut(job), bytemuck::cast_slice_mut(bids))
         }))
+    }
+
+    fn require_job(account: &AccountInfo, data: &[u8]) -> Result<()> {
+        require_keys_eq!(*account.owner, crate::ID, ErrorCode::AccountOwnedByWrongProgram);
+        require!(data.starts_with(Self::DISCRIMINATOR), ErrorCode::AccountDiscriminatorMismatch);
+        // Room for the job and a whole number of bids, or the casts would panic.
+        let bids_len = data.len().checked_sub(Self::space(0)).ok_or(ErrorCode::AccountDidNotDeserialize)?;
+        require!(bids_len % std::mem::size_of::<Bid>() == 0, ErrorCode::AccountDidNotDeserialize);
+        Ok(())
     }
 
     /// The objective.
@@ -173,12 +184,42 @@ impl Job {
             && reliability_bps >= wanted.min_reliability_bps
     }
 
+    /// The most one position can cost, base units: what the job reserves for each.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn position_cost(&self) -> Result<u64> {
+        self.cost_at(self.max_per_sec)
+    }
+
+    /// The most a lease at `per_sec` can cost, base units.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn cost_at(&self, per_sec: u64) -> Result<u64> {
+        max_lease_cost(per_sec, self.max_secs, self.terms.fee_bps).ok_or_else(|| error!(MillraceError::MathOverflow))
+    }
+
+    /// The bond behind a bid of `per_sec`, base units; rounded up, against the bidder.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn bond_for(&self, per_sec: u64) -> Result<u64> {
+        let gross = per_sec.checked_mul(self.max_secs).ok_or(MillraceError::MathOverflow)?;
+        share_ceil(gross, self.terms.bid_bond_bps).ok_or_else(|| error!(MillraceError::MathOverflow))
+    }
+
+    /// Whether it waits for bids or for its award.
+    pub fn is_open(&self) -> bool {
+        self.state == JobState::Open as u8
+    }
+
     /// Puts `bid` in its place among `bids`: after every entry that scores as much. The last falls off when the
-    /// board is full.
+    /// board is full. Returns the place, 0 for the best.
     ///
     /// # Errors
     /// [`MillraceError::BidTooLow`] when the board is full and every entry scores at least as much.
-    pub fn place(&mut self, bids: &mut [Bid], bid: Bid) -> Result<()> {
+    pub fn place(&mut self, bids: &mut [Bid], bid: Bid) -> Result<u8> {
         let count = usize::from(self.bid_count).min(bids.len());
         let rank = bids.iter().take(count).position(|entry| entry.score < bid.score).unwrap_or(count);
         require!(rank < bids.len(), MillraceError::BidTooLow);
@@ -186,7 +227,65 @@ impl Job {
         bids.copy_within(rank..kept, rank.saturating_add(1));
         bids[rank] = bid;
         self.bid_count = kept.saturating_add(1) as u8;
-        Ok(())
+        Ok(rank as u8)
+    }
+
+    /// Whether a bid of `node` may still be awarded: it stands at or behind the cursor of an open job.
+    pub fn may_award(&self, bids: &[Bid], node: &Pubkey) -> bool {
+        let waiting = usize::from(self.award_cursor)..usize::from(self.bid_count).min(bids.len());
+        self.is_open() && bids.get(waiting).is_some_and(|bids| bids.iter().any(|bid| bid.node == *node))
+    }
+
+    /// The bid the next award looks at.
+    ///
+    /// # Errors
+    /// [`MillraceError::JobNotOpen`], [`MillraceError::BiddingOpen`], [`MillraceError::AwardLate`],
+    /// [`MillraceError::NoBids`].
+    pub fn next_bid(&self, bids: &[Bid], now: i64) -> Result<Bid> {
+        require!(self.is_open(), MillraceError::JobNotOpen);
+        require!(now >= self.bidding_ends_at, MillraceError::BiddingOpen);
+        require!(now < self.award_by, MillraceError::AwardLate);
+        require!(self.award_cursor < self.bid_count, MillraceError::NoBids);
+        bids.get(usize::from(self.award_cursor)).copied().ok_or_else(|| error!(MillraceError::InvariantBroken))
+    }
+
+    /// Whether a node that bid on this job (at `key`) can still do what it offered: able, held by this bid alone, of
+    /// a provider at large, and with all the job requires.
+    pub fn can_be_served_by(&self, key: &Pubkey, node: &Node, provider: &Provider, now: i64) -> bool {
+        node.bid_job == *key
+            && node.lease == Pubkey::default()
+            && node.is_able(now)
+            && provider.require_active(now).is_ok()
+            && self.is_met_by(node, provider.reliability_bps)
+    }
+
+    /// Gives the next position to `bid`. Returns what the lease's reserve is and what of the position's reserve the
+    /// customer gets back, base units.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`], [`MillraceError::MathOverflow`].
+    pub fn award(&mut self, bid: &Bid) -> Result<(u64, u64)> {
+        let position_amount = self.position_cost()?;
+        let lease_amount = self.cost_at(bid.per_sec)?;
+        let rest_amount = position_amount.checked_sub(lease_amount).ok_or(MillraceError::InvariantBroken)?;
+        self.reserve_amount = self.reserve_amount.checked_sub(position_amount).ok_or(MillraceError::InvariantBroken)?;
+        self.award_cursor = self.award_cursor.saturating_add(1);
+        self.leases_opened = self.leases_opened.saturating_add(1);
+        self.leases_open = self.leases_open.saturating_add(1);
+        if self.leases_opened == self.requirements.node_count {
+            self.state = JobState::Awarded as u8;
+        }
+        Ok((lease_amount, rest_amount))
+    }
+
+    /// Withdraws it. Returns what the customer gets back, base units.
+    ///
+    /// # Errors
+    /// [`MillraceError::JobNotOpen`].
+    pub fn cancel(&mut self) -> Result<u64> {
+        require!(self.is_open(), MillraceError::JobNotOpen);
+        self.state = JobState::Cancelled as u8;
+        Ok(std::mem::take(&mut self.reserve_amount))
     }
 
     /// I-job: cursors stay within what they count.

@@ -2,8 +2,10 @@
 
 use anchor_lang::prelude::*;
 use millrace_core::lease::{Meter, Payment};
+use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
+use millrace_core::reliability::{after_completion, after_failure};
 
-use super::LeaseTerms;
+use super::{Customer, LeaseTerms, Node, Provider};
 use crate::errors::MillraceError;
 
 /// Where a lease stands. Everything from [`LeaseState::Completed`] on is final.
@@ -104,11 +106,49 @@ impl Lease {
         self.state >= LeaseState::Completed as u8
     }
 
+    /// Applies what the oracles found, in a root accepted at `accepted_at`: books the pay for the seconds newly
+    /// proven and, when the finding is final, the end. Returns what is to be sent to the provider now.
+    ///
+    /// # Errors
+    /// [`MillraceError::LeaseEnded`], [`MillraceError::StaleLeaf`], [`MillraceError::LeafTooNew`],
+    /// [`MillraceError::InvariantBroken`].
+    pub fn settle(
+        &mut self,
+        leaf: &LeaseLeaf,
+        accepted_at: i64,
+        now: i64,
+        (customer, provider, node): (&mut Customer, &mut Provider, &mut Node),
+    ) -> Result<Payment> {
+        require!(!self.has_ended(), MillraceError::LeaseEnded);
+        // Nothing found before the award is of this lease: an address may have served an earlier one.
+        require!(leaf.at > self.last_leaf_at.max(self.started_at), MillraceError::StaleLeaf);
+        require!(leaf.at <= accepted_at, MillraceError::LeafTooNew);
+        let payment = self.advance(leaf.live_secs, accepted_at)?;
+        customer.pay(&payment)?;
+        provider.earned = provider.earned.checked_add(payment.net_amount).ok_or(MillraceError::MathOverflow)?;
+        self.last_leaf_at = leaf.at;
+        self.checkpoint_root = leaf.checkpoint_root;
+        self.result_root = leaf.result_root;
+        self.exit_code = leaf.exit_code;
+        let end = match leaf.status {
+            LeaseStatus::Running => {
+                self.state = LeaseState::Active as u8;
+                return Ok(payment);
+            }
+            LeaseStatus::Completed => LeaseState::Completed,
+            LeaseStatus::JobFailed => LeaseState::JobFailed,
+            LeaseStatus::NodeFailed => LeaseState::NodeFailed,
+            LeaseStatus::Stopped => LeaseState::Stopped,
+        };
+        self.end(end, now, customer, provider, node)?;
+        Ok(payment)
+    }
+
     /// Pays the seconds proven up to `live_secs`, none beyond what passed until `seen_at` nor beyond `max_secs` (I5).
     ///
     /// # Errors
     /// [`MillraceError::InvariantBroken`] when the reserve would not cover it.
-    pub fn advance(&mut self, live_secs: u64, seen_at: i64) -> Result<Payment> {
+    fn advance(&mut self, live_secs: u64, seen_at: i64) -> Result<Payment> {
         let elapsed_secs = u64::try_from(seen_at.saturating_sub(self.started_at)).unwrap_or(0);
         let mut meter = Meter {
             per_sec: self.per_sec,
@@ -129,11 +169,82 @@ impl Lease {
         Ok(payment)
     }
 
-    /// Ends it and returns the reserve the customer gets back.
-    pub fn end(&mut self, state: LeaseState, now: i64) -> u64 {
+    /// Asks for the end: no second after `now` and the notice is paid.
+    ///
+    /// # Errors
+    /// [`MillraceError::LeaseEnded`], [`MillraceError::AlreadyStopped`].
+    pub fn stop(&mut self, now: i64) -> Result<()> {
+        require!(!self.has_ended(), MillraceError::LeaseEnded);
+        require!(self.stop_at == 0, MillraceError::AlreadyStopped);
+        let last_at = now.saturating_add(self.terms.stop_notice_secs);
+        let secs = u64::try_from(last_at.saturating_sub(self.started_at)).unwrap_or(0);
+        self.stop_at = now;
+        self.max_secs = self.max_secs.min(secs);
+        Ok(())
+    }
+
+    /// Ends at the last proven second what the oracles have been silent about for too long.
+    ///
+    /// # Errors
+    /// [`MillraceError::LeaseEnded`], [`MillraceError::OraclesNotSilent`].
+    pub fn exit(
+        &mut self,
+        now: i64,
+        (customer, provider, node): (&mut Customer, &mut Provider, &mut Node),
+    ) -> Result<()> {
+        require!(!self.has_ended(), MillraceError::LeaseEnded);
+        let silent_until = self.last_leaf_at.max(self.started_at).saturating_add(self.terms.oracle_outage_secs);
+        require!(now >= silent_until, MillraceError::OraclesNotSilent);
+        self.end(LeaseState::Exited, now, customer, provider, node)
+    }
+
+    /// The end, whatever its kind: what the reserve still holds is the customer's again, the node is free, and the
+    /// provider's record has one more entry. A job that failed by itself says nothing of its provider.
+    fn end(
+        &mut self,
+        state: LeaseState,
+        now: i64,
+        customer: &mut Customer,
+        provider: &mut Provider,
+        node: &mut Node,
+    ) -> Result<()> {
         self.state = state as u8;
         self.ended_at = now;
-        std::mem::take(&mut self.reserve_amount)
+        customer.release(std::mem::take(&mut self.reserve_amount))?;
+        node.lease = Pubkey::default();
+        match state {
+            LeaseState::Completed => {
+                provider.completions = provider.completions.saturating_add(1);
+                let half_fee_amount = self.terms.reliability_half_fee_amount;
+                provider.reliability_bps = after_completion(provider.reliability_bps, self.fee_amount, half_fee_amount);
+            }
+            LeaseState::NodeFailed => {
+                provider.failures = provider.failures.saturating_add(1);
+                provider.reliability_bps = after_failure(provider.reliability_bps);
+            }
+            LeaseState::Stopped | LeaseState::Exited => {
+                provider.interruptions = provider.interruptions.saturating_add(1);
+            }
+            LeaseState::JobFailed | LeaseState::Awarded | LeaseState::Active => {}
+        }
+        Ok(())
+    }
+
+    /// Pays out what was held back, once nothing more can change it. Returns what is to be sent.
+    ///
+    /// # Errors
+    /// [`MillraceError::LeaseRunning`], [`MillraceError::InvariantBroken`].
+    pub fn release_holdback(&mut self, customer: &mut Customer, provider: &mut Provider) -> Result<u64> {
+        require!(self.has_ended(), MillraceError::LeaseRunning);
+        let amount = std::mem::take(&mut self.holdback_amount);
+        customer.release_holdback(amount)?;
+        provider.earned = provider.earned.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        Ok(amount)
+    }
+
+    /// Instant from which anyone may close it: the dispute window is over.
+    pub fn closes_at(&self) -> i64 {
+        self.ended_at.saturating_add(self.terms.dispute_window_secs)
     }
 
     /// I5: paid seconds within the lease, charged exactly `per_sec × paid_secs`.
