@@ -68,24 +68,27 @@ impl Line {
 
 /// Two bytes, four apart, each in a 32-bit lane.
 const LANES: u64 = 0x0000_00ff_0000_00ff;
+/// [`BIAS`] in both lanes.
+const LANE_BIAS: u64 = (BIAS as u64) << 32 | BIAS as u64;
 
+/// The elements at `at` and `at + 4`, as the number `first + second·2³²` modulo 2⁶⁴.
 #[inline(always)]
-fn word(bytes: &[u8; BLOCK_LEN + 8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+fn pair(bytes: &[u8; BLOCK_LEN + 8], at: usize) -> u64 {
+    let word = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    (word & LANES).wrapping_sub(LANE_BIAS)
 }
 
 /// Entry (`row`, `col`) of the product of the round with this seed: Σₖ A\[row\]\[k\]·B\[k\]\[col\].
 ///
-/// n is a multiple of 32, at most 65,536. The elements are bytes less 128, so the sum is Σab − 128·(Σa + Σb) + n·2¹⁴ over
-/// the bytes. One 64-bit product makes two of its terms: with `x = a₀ + a₄·2³²` and `y = b₄ + b₀·2³²`, the upper half
-/// of `x·y` is `a₀b₀ + a₄b₄`, and the lower halves, `a₀b₄`, do not carry: n/2 of them are below 2³².
+/// n is a multiple of 32, at most 65,536. One 64-bit product makes two terms of the sum: with `x = a₀ + a₄·2³²` and
+/// `y = b₄ + b₀·2³²`, `x·y = a₀b₄ + (a₀b₀ + a₄b₄)·2³²` modulo 2⁶⁴. The sum over the lower terms, of which there are n/2, stays
+/// within ±2²⁹, so it is read off the lower half and taken away from the upper.
 pub fn entry(seed: &[u8; 32], n: u32, row: u32, col: u32) -> i32 {
     let mut a = Line::new(seed, Operand::A, row);
     let mut b = Line::new(seed, Operand::B, col);
-    // b with the halves of every eight bytes exchanged: y by one load, as x.
+    // b with the halves of every eight bytes exchanged, so that y is one load like x.
     let mut swapped = [0; BLOCK_LEN + 8];
-    let mut products = 0u64;
-    let mut sums = 0u64;
+    let mut sum = 0u64;
     for block in 0..n / BLOCK_LEN as u32 {
         a.make(block);
         b.make(block);
@@ -94,22 +97,13 @@ pub fn entry(seed: &[u8; 32], n: u32, row: u32, col: u32) -> i32 {
         while at < BLOCK_LEN {
             swapped[at..at + 4].copy_from_slice(&b[at + 4..at + 8]);
             swapped[at + 4..at + 8].copy_from_slice(&b[at..at + 4]);
-            at += 8;
-        }
-        let mut at = 0;
-        while at < BLOCK_LEN {
-            let mut i = at;
-            while i < at + 4 {
-                let x = word(a, i) & LANES;
-                let y = word(&swapped, i) & LANES;
-                products = products.wrapping_add(x.wrapping_mul(y));
-                sums = sums.wrapping_add(x).wrapping_add(y);
-                i += 1;
+            for i in at..at + 4 {
+                // The pair at at + 3 reads three bytes of the next eight, and masks them.
+                sum = sum.wrapping_add(pair(a, i).wrapping_mul(pair(&swapped, i)));
             }
             at += 8;
         }
     }
-    let products = (products >> 32) as i64;
-    let sums = (sums as u32 as i64).wrapping_add((sums >> 32) as i64);
-    products.wrapping_sub(sums << 7).wrapping_add(i64::from(n) << 14) as i32
+    let lower = sum as i32 as i64;
+    ((sum as i64).wrapping_sub(lower) >> 32) as i32
 }
