@@ -2,7 +2,6 @@
 
 use anchor_lang::prelude::*;
 use millrace_core::leaves::{lease_tree_node, LeaseLeaf, LEASE_LEAF_LEN};
-use millrace_core::merkle::{depth, root_from_path, TreeNode};
 
 use crate::constants::CUSTOMER_SEED;
 use crate::errors::MillraceError;
@@ -15,11 +14,11 @@ use crate::token;
 pub struct SettleLeaseArgs {
     /// Epoch of the report.
     pub epoch: u64,
-    /// Place of the leaf in the report's tree.
+    /// Place of the leaf, from zero.
     pub index: u32,
     /// The leaf: a [`LeaseLeaf`] in its canonical encoding.
     pub leaf: [u8; LEASE_LEAF_LEN],
-    /// Siblings from the leaf to the root, 24 bytes each.
+    /// The sibling tree nodes from the bottom up, 24 bytes each.
     pub path: Vec<u8>,
 }
 
@@ -67,18 +66,6 @@ impl SettleLease<'_> {
         Ok(())
     }
 
-    /// The instant the root over this leaf was accepted.
-    fn accepted_at(&self, args: &SettleLeaseArgs) -> Result<i64> {
-        let reports = self.reports.load()?;
-        let accepted = reports.accepted(args.epoch).ok_or(MillraceError::NoAcceptedRoot)?;
-        let path: &[TreeNode] = bytemuck::try_cast_slice(&args.path).map_err(|_| MillraceError::WrongPath)?;
-        let fits = args.index < accepted.leaves && path.len() == depth(u64::from(accepted.leaves)) as usize;
-        require!(fits, MillraceError::WrongPath);
-        let root = root_from_path(lease_tree_node(&args.leaf), u64::from(args.index), path);
-        require!(root == accepted.root, MillraceError::WrongPath);
-        Ok(accepted.accepted_at)
-    }
-
     /// Proves the leaf, books it, then sends the pay.
     pub fn handle(ctx: Context<Self>, args: SettleLeaseArgs) -> Result<()> {
         let accounts = &ctx.accounts;
@@ -87,7 +74,11 @@ impl SettleLease<'_> {
         let (event, owed, authority, bump) = {
             let mut lease = accounts.lease.load_mut()?;
             accounts.validate(&lease, &leaf)?;
-            let accepted_at = accounts.accepted_at(&args)?;
+            let accepted_at = accounts
+                .reports
+                .load()?
+                .prove(args.epoch, args.index, lease_tree_node(&args.leaf), &args.path)?
+                .accepted_at;
             let mut customer = accounts.customer.load_mut()?;
             let mut provider = accounts.provider.load_mut()?;
             let mut node = accounts.node.load_mut()?;
