@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 
 /// What the program answers when it refuses.
 #[error_code]
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, bytemuck::CheckedBitPattern)]
 pub enum MillraceError {
     // General
     /// An amount left the range of 64 bits.
@@ -270,4 +270,25 @@ pub enum MillraceError {
     /// The case was not executed.
     #[msg("The case was not executed")]
     CaseNotExecuted,
+    // Money and leases, appended
+    /// The token program is not the one that owns the token account.
+    #[msg("The token program is not the one that owns the token account")]
+    WrongTokenProgram,
+    /// The leaf is dated after its root was accepted.
+    #[msg("The leaf is dated after its root was accepted")]
+    LeafTooNew,
+    /// The customer still has money, fees or jobs.
+    #[msg("The customer still has free or reserved money, holdbacks, fees due or open jobs")]
+    CustomerNotEmpty,
+    // Fraud, appended
+    /// The commit is young enough for another case.
+    #[msg("Something was proven and the commit is not yet older than 1,024 epochs")]
+    CommitInWindow,
+    // Providers and nodes, appended
+    /// The node is not retired.
+    #[msg("The node is not retired; retire it first")]
+    NodeNotRetired,
+    /// The provider still has stake, earnings, nodes or leases.
+    #[msg("The provider still has stake, unbonding, earnings, open node accounts or open leases")]
+    ProviderNotEmpty,
 }

@@ -8,6 +8,7 @@ use anchor_lang::prelude::*;
 use solana_compiler_builtins as _;
 
 pub mod constants;
+mod create;
 pub mod errors;
 pub mod events;
 pub mod instructions;
@@ -25,10 +26,229 @@ declare_id!("Gd64twpn3aFjXe2YVKmQSiFvBGiVPGkRgWGyGiHfMcmm");
 pub mod millrace {
     use super::*;
 
+    // Leases. The hot path comes first: each instruction above costs a few units of dispatch.
+
+    /// Pays a lease for newly proven seconds, and ends it on a final leaf. Anyone with a leaf and its path.
+    pub fn settle_lease(ctx: Context<SettleLease>, args: SettleLeaseArgs) -> Result<()> {
+        SettleLease::handle(ctx, args)
+    }
+
+    /// Accepts the result of an ended lease: its holdback is paid out at once. Signed by the customer's authority.
+    pub fn accept_result(ctx: Context<CloseLease>) -> Result<()> {
+        CloseLease::accept(ctx)
+    }
+
+    /// Pays out the holdback of an ended lease after the dispute window, and closes it. Anyone.
+    pub fn close_lease(ctx: Context<CloseLease>) -> Result<()> {
+        CloseLease::handle(ctx)
+    }
+
+    /// Asks a lease to stop. Signed by the customer's authority.
+    pub fn stop_lease(ctx: Context<StopLease>) -> Result<()> {
+        StopLease::handle(ctx)
+    }
+
+    /// Ends a lease the oracles fell silent about. Signed by either side.
+    pub fn exit_lease(ctx: Context<ExitLease>) -> Result<()> {
+        ExitLease::handle(ctx)
+    }
+
+    // Jobs
+
+    /// Offers work and reserves the most it can cost. Signed by the customer's authority.
+    pub fn post_job(ctx: Context<PostJob>, args: PostJobArgs) -> Result<()> {
+        PostJob::handle(ctx, args)
+    }
+
+    /// Offers a node for a job at `per_sec` base units a second. Signed by the provider's operator.
+    pub fn place_bid(ctx: Context<PlaceBid>, per_sec: u64) -> Result<()> {
+        PlaceBid::handle(ctx, per_sec)
+    }
+
+    /// Frees a node whose bid no longer counts, and its bond. Anyone.
+    pub fn release_bid(ctx: Context<ReleaseBid>) -> Result<()> {
+        ReleaseBid::handle(ctx)
+    }
+
+    /// Gives the next position of a job to the best bid left. Anyone, after bidding.
+    pub fn award(ctx: Context<Award>) -> Result<()> {
+        Award::handle(ctx)
+    }
+
+    /// Passes over a bid that was not kept; its bond compensates the customer. Anyone.
+    pub fn drop_broken_bid(ctx: Context<DropBrokenBid>) -> Result<()> {
+        DropBrokenBid::handle(ctx)
+    }
+
+    /// Withdraws a job: the customer's authority before the award, anyone after `award_by`.
+    pub fn cancel_job(ctx: Context<CancelJob>) -> Result<()> {
+        CancelJob::handle(ctx)
+    }
+
+    /// Closes a job that is over. Anyone.
+    pub fn close_job(ctx: Context<CloseJob>) -> Result<()> {
+        CloseJob::handle(ctx)
+    }
+
+    // Customers
+
+    /// Burns and pays out the fees a customer owes. Anyone.
+    pub fn sweep_fees(ctx: Context<SweepFees>) -> Result<()> {
+        SweepFees::handle(ctx)
+    }
+
+    /// Opens a customer account and its vault. Signed by its authority.
+    pub fn open_customer(ctx: Context<OpenCustomer>) -> Result<()> {
+        OpenCustomer::handle(ctx)
+    }
+
+    /// Puts `amount` base units into a customer's escrow. Signed by the owner of the source.
+    pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
+        Deposit::handle(ctx, amount)
+    }
+
+    /// Takes `amount` base units of free money out of a customer's escrow. Signed by its authority.
+    pub fn withdraw_customer(ctx: Context<WithdrawCustomer>, amount: u64) -> Result<()> {
+        WithdrawCustomer::handle(ctx, amount)
+    }
+
+    /// Closes an empty customer account and its vault. Signed by its authority.
+    pub fn close_customer(ctx: Context<CloseCustomer>) -> Result<()> {
+        CloseCustomer::handle(ctx)
+    }
+
+    // Genesis
+
+    /// Opens the market, once. Signed by the program's upgrade authority.
+    pub fn initialize(ctx: Context<Initialize>, args: InitializeArgs) -> Result<()> {
+        Initialize::handle(ctx, args)
+    }
+
+    /// Grows the beacon account by one step. Called by anyone.
+    pub fn grow_beacons(ctx: Context<GrowBeacons>) -> Result<()> {
+        GrowBeacons::handle(ctx)
+    }
+
+    /// Adds an oracle seat while genesis is open. Signed by the deployer.
+    pub fn seat_oracle(ctx: Context<SeatOracle>, args: SeatOracleArgs) -> Result<()> {
+        SeatOracle::handle(ctx, args)
+    }
+
+    /// Ends genesis. Signed by the deployer.
+    pub fn seal_genesis(ctx: Context<SealGenesis>) -> Result<()> {
+        SealGenesis::handle(ctx)
+    }
+
     // Providers
 
     /// Opens a provider account and its vault. Signed by its cold key.
     pub fn register_provider(ctx: Context<RegisterProvider>, args: RegisterProviderArgs) -> Result<()> {
         RegisterProvider::handle(ctx, args)
+    }
+
+    /// Puts `amount` base units behind a provider. Signed by its cold key.
+    pub fn stake(ctx: Context<Stake>, amount: u64) -> Result<()> {
+        Stake::handle(ctx, amount)
+    }
+
+    /// Starts to take `amount` base units of free stake out. Signed by the cold key.
+    pub fn begin_unstake(ctx: Context<BeginUnstake>, amount: u64) -> Result<()> {
+        BeginUnstake::handle(ctx, amount)
+    }
+
+    /// Pays out earnings and matured stake. Signed by the cold key.
+    pub fn withdraw(ctx: Context<Withdraw>) -> Result<()> {
+        Withdraw::handle(ctx)
+    }
+
+    /// Gives the provider another hot key. Signed by the cold key.
+    pub fn set_operator(ctx: Context<SetOperator>, operator: Pubkey) -> Result<()> {
+        SetOperator::handle(ctx, operator)
+    }
+
+    /// Changes caps, price floor and address. Signed by the cold key.
+    pub fn set_terms(ctx: Context<SetTerms>, args: SetTermsArgs) -> Result<()> {
+        SetTerms::handle(ctx, args)
+    }
+
+    /// Closes a provider nothing is owed to. Signed by the cold key.
+    pub fn close_provider(ctx: Context<CloseProvider>) -> Result<()> {
+        CloseProvider::handle(ctx)
+    }
+
+    // Nodes
+
+    /// Puts a machine up for sale. Signed by the cold key.
+    pub fn register_node(ctx: Context<RegisterNode>, args: RegisterNodeArgs) -> Result<()> {
+        RegisterNode::handle(ctx, args)
+    }
+
+    /// Changes the asking price, base units a second. Signed by the hot or the cold key.
+    pub fn set_ask(ctx: Context<SetAsk>, ask_per_sec: u64) -> Result<()> {
+        SetAsk::handle(ctx, ask_per_sec)
+    }
+
+    /// Stops or resumes bidding. Signed by the hot or the cold key.
+    pub fn drain(ctx: Context<Drain>, draining: bool) -> Result<()> {
+        Drain::handle(ctx, draining)
+    }
+
+    /// Takes a free node off the market. Signed by the cold key.
+    pub fn retire(ctx: Context<Retire>) -> Result<()> {
+        Retire::handle(ctx)
+    }
+
+    /// Closes a retired node's account after the fraud window. Called by anyone.
+    pub fn close_node(ctx: Context<CloseNode>) -> Result<()> {
+        CloseNode::handle(ctx)
+    }
+
+    // Oracles
+
+    /// Names the slot of the current epoch's beacon. Called by anyone.
+    pub fn open_beacon(ctx: Context<OpenBeacon>, epoch: u64) -> Result<()> {
+        OpenBeacon::handle(ctx, epoch)
+    }
+
+    /// Keeps the hash of the slot a beacon named. Called by anyone.
+    pub fn latch_beacon(ctx: Context<LatchBeacon>, epoch: u64) -> Result<()> {
+        LatchBeacon::handle(ctx, epoch)
+    }
+
+    /// Signs the root of the current or previous epoch. Signed by the key of a seat.
+    pub fn sign_report(ctx: Context<SignReport>, args: SignReportArgs) -> Result<()> {
+        SignReport::handle(ctx, args)
+    }
+
+    /// Applies what the oracles measured of a node. Called by anyone.
+    pub fn apply_audit(ctx: Context<ApplyAudit>, args: ApplyAuditArgs) -> Result<()> {
+        ApplyAudit::handle(ctx, args)
+    }
+
+    // Fraud
+
+    /// Accuses a commit signed by an operator. The ed25519 instruction with that signature comes right before.
+    pub fn open_case(ctx: Context<OpenCase>, args: OpenCaseArgs) -> Result<()> {
+        OpenCase::handle(ctx, args)
+    }
+
+    /// Recomputes one committed entry and counts it when it is wrong.
+    pub fn prove_entry(ctx: Context<ProveEntry>, args: ProveEntryArgs) -> Result<()> {
+        ProveEntry::handle(ctx, args)
+    }
+
+    /// Recomputes one committed seed: a false one is fraud.
+    pub fn prove_link(ctx: Context<ProveLink>, args: ProveLinkArgs) -> Result<()> {
+        ProveLink::handle(ctx, args)
+    }
+
+    /// Takes the stake a case costs, and burns it but for the bounty.
+    pub fn execute_slash(ctx: Context<ExecuteSlash>) -> Result<()> {
+        ExecuteSlash::handle(ctx)
+    }
+
+    /// Closes an executed case.
+    pub fn close_case(ctx: Context<CloseCase>) -> Result<()> {
+        CloseCase::handle(ctx)
     }
 }

@@ -2,7 +2,9 @@
 
 use anchor_lang::prelude::*;
 
-use crate::constants::BEACON_RING;
+use crate::constants::{ACCOUNT_VERSION, BEACON_RING, BEACON_SLOTS_AHEAD};
+use crate::errors::MillraceError;
+use crate::events::next;
 
 /// The beacon of one epoch.
 #[zero_copy]
@@ -44,11 +46,65 @@ impl Beacon {
 }
 
 impl Beacons {
+    /// Bytes of the full account, discriminator included.
+    pub const SPACE: usize = 8 + std::mem::size_of::<Self>();
+
+    /// Opens the beacon of `epoch` and returns the slot it names. One already open is opened again only when its
+    /// slot `was_missed`.
+    ///
+    /// # Errors
+    /// [`MillraceError::BeaconOpen`].
+    pub fn open(&mut self, epoch: u64, slot_now: u64, was_missed: impl Fn(u64) -> bool) -> Result<u64> {
+        if let Some(beacon) = self.opened_mut(epoch) {
+            require!(!beacon.is_latched() && was_missed(beacon.slot), MillraceError::BeaconOpen);
+        }
+        let slot = slot_now.checked_add(BEACON_SLOTS_AHEAD).ok_or(MillraceError::MathOverflow)?;
+        let place = self.ring.get_mut(ring_place(epoch)).ok_or(MillraceError::InvariantBroken)?;
+        *place = Beacon { epoch, slot, hash: [0; 32] };
+        Ok(slot)
+    }
+
+    /// The beacon of `epoch`, open or latched.
+    pub fn opened_mut(&mut self, epoch: u64) -> Option<&mut Beacon> {
+        let place = self.ring.get_mut(ring_place(epoch))?;
+        (place.epoch == epoch && place.slot > 0).then_some(place)
+    }
+
+    /// Writes discriminator and header into an account still too short to load.
+    ///
+    /// # Errors
+    /// [`MillraceError::BeaconsTooSmall`].
+    pub(crate) fn write_header(data: &mut [u8], bump: u8, rent_payer: &Pubkey) -> Result<()> {
+        put(data, 0, Self::DISCRIMINATOR)?;
+        put(data, 8 + std::mem::offset_of!(Self, version), &[ACCOUNT_VERSION])?;
+        put(data, 8 + std::mem::offset_of!(Self, bump), &[bump])?;
+        put(data, 8 + std::mem::offset_of!(Self, rent_payer), rent_payer.as_ref())
+    }
+
+    /// Counts an event of an account still too short to load.
+    ///
+    /// # Errors
+    /// [`MillraceError::BeaconsTooSmall`].
+    pub(crate) fn next_sequence(data: &mut [u8]) -> Result<u64> {
+        const AT: usize = 8 + std::mem::offset_of!(Beacons, sequence);
+        let bytes = data.get(AT..AT + 8).and_then(|bytes| bytes.try_into().ok());
+        let mut sequence = u64::from_le_bytes(bytes.ok_or(MillraceError::BeaconsTooSmall)?);
+        let number = next(&mut sequence);
+        put(data, AT, &number.to_le_bytes())?;
+        Ok(number)
+    }
+
     /// The latched beacon of `epoch`, if it is in the ring.
     pub fn latched(&self, epoch: u64) -> Option<&Beacon> {
         let place = self.ring.get(ring_place(epoch))?;
         (place.epoch == epoch && place.slot > 0 && place.is_latched()).then_some(place)
     }
+}
+
+fn put(data: &mut [u8], at: usize, field: &[u8]) -> Result<()> {
+    let place = data.get_mut(at..at.saturating_add(field.len())).ok_or(MillraceError::BeaconsTooSmall)?;
+    place.copy_from_slice(field);
+    Ok(())
 }
 
 /// Where an epoch's beacon lies.

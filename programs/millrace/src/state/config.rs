@@ -60,6 +60,16 @@ impl Config {
             .ok_or_else(|| error!(MillraceError::ClockBeforeGenesis))
     }
 
+    /// Whether genesis is open and `signer` is its deployer.
+    ///
+    /// # Errors
+    /// [`MillraceError::GenesisSealed`], [`MillraceError::WrongAuthority`].
+    pub fn require_genesis(&self, signer: &Pubkey) -> Result<()> {
+        require!(self.genesis_open == 1, MillraceError::GenesisSealed);
+        require_keys_eq!(self.authority, *signer, MillraceError::WrongAuthority);
+        Ok(())
+    }
+
     /// Records a burn the program just made, and checks I6's half of the books: burned ≤ genesis supply.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub mod reports;
 pub use beacons::{Beacon, Beacons};
 pub use config::Config;
 pub use customer::Customer;
-pub use fraud_case::{FraudCase, ProvenEntry};
+pub use fraud_case::{FraudCase, Outcome, ProvenEntry};
 pub use job::{Bid, Job, JobState, Requirements};
 pub use lease::{Lease, LeaseState};
 pub use node::{Node, NodeClass, NodeState};

@@ -1,6 +1,9 @@
 //! One machine for sale.
 
 use anchor_lang::prelude::*;
+use millrace_core::leaves::{NodeLeaf, Verdict};
+
+use crate::errors::MillraceError;
 
 /// What a node computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,36 @@ pub struct Node {
 }
 
 impl Node {
+    /// Takes over what an audit found: a pass sets the figures and their expiry, at most the claimed speed;
+    /// less than half of it, or any other verdict, suspends. A lease under way goes on.
+    ///
+    /// # Errors
+    /// [`MillraceError::NodeRetired`], [`MillraceError::StaleLeaf`].
+    pub fn apply_audit(&mut self, leaf: &NodeLeaf, valid_secs: i64) -> Result<()> {
+        require!(!self.is_retired(), MillraceError::NodeRetired);
+        require!(leaf.at > self.last_leaf_at, MillraceError::StaleLeaf);
+        self.last_leaf_at = leaf.at;
+        self.audit_epoch = leaf.audit_epoch;
+        self.super_root = leaf.super_root;
+        if leaf.verdict == Verdict::Passed {
+            self.verified_gops = leaf.gops.min(self.claimed_gops);
+            self.verified_vram_mib = leaf.vram_mib.min(self.claimed_vram_mib);
+            self.verified_bandwidth_mbps = leaf.bandwidth_mbps;
+            self.verified_at = leaf.at;
+            // From the finding, not from now: a leaf kept back must not stay valid for longer.
+            self.verified_until = leaf.at.saturating_add(valid_secs);
+        }
+        let holds = leaf.verdict == Verdict::Passed && self.verified_gops >= self.claimed_gops.div_ceil(2);
+        self.state = if holds { NodeState::Verified } else { NodeState::Suspended } as u8;
+        Ok(())
+    }
+
+    /// Takes it off the market for good. What it locked stays written down for the fraud window.
+    pub fn retire(&mut self, now: i64) {
+        self.state = NodeState::Retired as u8;
+        self.retired_at = now;
+    }
+
     /// Whether it may take work at `now`: measured, not expired, not draining.
     pub fn is_able(&self, now: i64) -> bool {
         self.state == NodeState::Verified as u8 && self.draining == 0 && now < self.verified_until

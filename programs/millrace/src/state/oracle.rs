@@ -71,6 +71,15 @@ pub struct Oracle {
     pub reserved: [u8; 64],
 }
 
+impl Oracle {
+    /// Counts a signature: presence, whether or not the root found its quorum.
+    pub fn record_signature(&mut self, epoch: u64, next_observation_hash: [u8; 32]) {
+        self.signed = self.signed.saturating_add(1);
+        self.last_epoch = self.last_epoch.max(epoch);
+        self.observation_hash = next_observation_hash;
+    }
+}
+
 impl OracleSet {
     /// The seats in use.
     pub fn seats(&self) -> &[Seat] {

@@ -1,6 +1,7 @@
 //! What governance may set, and how far.
 
 use anchor_lang::prelude::*;
+use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 
 use crate::errors::MillraceError;
 
@@ -172,6 +173,13 @@ impl Params {
         let judged_within = self.max_lease_secs.saturating_add(self.dispute_window_secs).saturating_add(self.case_window_secs);
         require!(self.unbonding_secs >= judged_within, MillraceError::UnbondingTooShort);
         Ok(())
+    }
+
+    /// Time after a node retired in which a fraud of it may still be opened and judged, seconds.
+    pub fn judged_within_secs(&self) -> i64 {
+        let window_epochs = i64::try_from(FRAUD_WINDOW_EPOCHS).unwrap_or(i64::MAX);
+        let provable_secs = self.epoch_secs.saturating_mul(window_epochs).max(self.unbonding_secs);
+        provable_secs.saturating_add(self.case_window_secs)
     }
 
     /// What a lease made now is judged by.

@@ -1,6 +1,7 @@
 //! A seller of GPU time: its stake, what it earned, and how it has done.
 
 use anchor_lang::prelude::*;
+use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 
 use crate::constants::{ENDPOINT_LEN, MAX_UNBONDING};
 use crate::errors::MillraceError;
@@ -39,8 +40,8 @@ pub struct Provider {
     pub unbonding_count: u8,
     /// Reliability, basis points.
     pub reliability_bps: u16,
-    /// Zeros.
-    pub padding: [u8; 2],
+    /// Leases whose account is open: their holdback is still to come.
+    pub open_leases: u16,
     /// Cold key: owns the money.
     pub authority: Pubkey,
     /// Hot key of the agent: bids and signs commits, never withdraws.
@@ -91,7 +92,124 @@ pub struct Provider {
     pub reserved: [u8; 64],
 }
 
+/// What leaves the vault at a withdrawal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// Income, base units.
+    pub earned_amount: u64,
+    /// Matured stake, base units.
+    pub unbonded_amount: u64,
+}
+
 impl Provider {
+    /// Credits stake that arrived.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn add_stake(&mut self, amount: u64) -> Result<()> {
+        self.stake = self.stake.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        Ok(())
+    }
+
+    /// Turns free stake into an unbonding entry.
+    ///
+    /// # Errors
+    /// [`MillraceError::NotEnoughStake`], [`MillraceError::UnbondingFull`].
+    pub fn begin_unstake(&mut self, amount: u64, matures_at: i64) -> Result<()> {
+        require!(amount <= self.free_stake(), MillraceError::NotEnoughStake);
+        let entry = self.unbonding.get_mut(usize::from(self.unbonding_count)).ok_or(MillraceError::UnbondingFull)?;
+        *entry = Unbonding { amount, matures_at };
+        self.unbonding_count = self.unbonding_count.saturating_add(1);
+        self.stake = self.stake.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
+        Ok(())
+    }
+
+    /// Takes out all earnings and every entry matured at `now`; the others keep their order.
+    ///
+    /// # Errors
+    /// [`MillraceError::NothingToWithdraw`], [`MillraceError::MathOverflow`].
+    pub fn withdraw(&mut self, now: i64) -> Result<Payout> {
+        let earned_amount = std::mem::take(&mut self.earned);
+        let mut unbonded_amount = 0u64;
+        let mut kept = [Unbonding { amount: 0, matures_at: 0 }; MAX_UNBONDING];
+        let mut kept_count = 0u8;
+        for entry in self.unbonding_entries() {
+            if entry.matures_at <= now {
+                unbonded_amount = unbonded_amount.checked_add(entry.amount).ok_or(MillraceError::MathOverflow)?;
+            } else {
+                kept[usize::from(kept_count)] = *entry;
+                kept_count = kept_count.saturating_add(1);
+            }
+        }
+        self.unbonding = kept;
+        self.unbonding_count = kept_count;
+        let payout_amount = earned_amount.checked_add(unbonded_amount).ok_or(MillraceError::MathOverflow)?;
+        require!(payout_amount > 0, MillraceError::NothingToWithdraw);
+        Ok(Payout { earned_amount, unbonded_amount })
+    }
+
+    /// Opens the next node's place and locks its stake. Returns its index.
+    ///
+    /// # Errors
+    /// [`MillraceError::NotEnoughStake`], [`MillraceError::MathOverflow`].
+    pub fn add_node(&mut self, locked_stake: u64) -> Result<u32> {
+        self.lock(locked_stake)?;
+        let index = self.next_node_index;
+        self.next_node_index = index.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        self.open_nodes = self.open_nodes.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        Ok(index)
+    }
+
+    /// Counts a lease whose account was opened; its provider stays until it is closed.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn lease_opened(&mut self) -> Result<()> {
+        self.open_leases = self.open_leases.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        Ok(())
+    }
+
+    /// Counts a lease whose account was closed.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn lease_closed(&mut self) -> Result<()> {
+        self.open_leases = self.open_leases.checked_sub(1).ok_or(MillraceError::InvariantBroken)?;
+        Ok(())
+    }
+
+    /// Makes `operator` the hot key: it bids at once and signs commits from the epoch after `epoch`.
+    ///
+    /// # Errors
+    /// [`MillraceError::RotatedTooSoon`]: the key before the last could still be needed to judge a commit.
+    pub fn rotate_operator(&mut self, operator: Pubkey, epoch: u64) -> Result<()> {
+        let was_rotated = self.operator_since_epoch > 0;
+        let window_ends = self.operator_since_epoch.saturating_add(FRAUD_WINDOW_EPOCHS);
+        require!(!was_rotated || epoch >= window_ends, MillraceError::RotatedTooSoon);
+        self.previous_operator = std::mem::replace(&mut self.operator, operator);
+        self.operator_since_epoch = epoch.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        Ok(())
+    }
+
+    /// Whether `signer` is the hot key, or the cold key, which may do whatever the hot key may.
+    ///
+    /// # Errors
+    /// [`MillraceError::WrongOperator`].
+    pub fn require_operator(&self, signer: &Pubkey) -> Result<()> {
+        require!(*signer == self.operator || *signer == self.authority, MillraceError::WrongOperator);
+        Ok(())
+    }
+
+    /// Whether nothing is owed to it and nothing can still come.
+    ///
+    /// # Errors
+    /// [`MillraceError::ProviderNotEmpty`].
+    pub fn require_empty(&self) -> Result<()> {
+        let is_empty = self.owed() == 0 && self.open_nodes == 0 && self.open_leases == 0;
+        require!(is_empty, MillraceError::ProviderNotEmpty);
+        Ok(())
+    }
+
     /// Sum of the unbonding entries, base units.
     pub fn unbonding_amount(&self) -> u64 {
         self.unbonding_entries().iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.amount))
@@ -150,6 +268,51 @@ impl Provider {
     pub fn unlock_bond(&mut self, amount: u64) -> Result<()> {
         self.bonds = self.bonds.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
         self.unlock(amount)
+    }
+
+    /// Takes a bid bond out of the stake.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`] when more than stands.
+    pub fn forfeit_bond(&mut self, amount: u64) -> Result<()> {
+        self.unlock_bond(amount)?;
+        self.stake = self.stake.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
+        Ok(())
+    }
+
+    /// Takes up to `amount` of what can be slashed: first the `node_locked` that the offending node locks (it is
+    /// unlocked as far as it is taken), then free stake, then unbonding, newest first. Other nodes' stake and bids'
+    /// bonds are out of reach. Returns what was taken.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`] when the node locks more than the provider, [`MillraceError::MathOverflow`].
+    pub fn slash(&mut self, amount: u64, node_locked: u64) -> Result<u64> {
+        self.unlock(amount.min(node_locked))?;
+        let from_stake = amount.min(self.free_stake());
+        self.stake = self.stake.saturating_sub(from_stake);
+        let mut rest = amount.saturating_sub(from_stake);
+        while let Some(newest) = self.unbonding[..usize::from(self.unbonding_count)].last_mut() {
+            if rest == 0 {
+                break;
+            }
+            let part = rest.min(newest.amount);
+            newest.amount = newest.amount.saturating_sub(part);
+            rest = rest.saturating_sub(part);
+            if newest.amount == 0 {
+                *newest = Unbonding { amount: 0, matures_at: 0 };
+                self.unbonding_count = self.unbonding_count.saturating_sub(1);
+            }
+        }
+        let taken = amount.saturating_sub(rest);
+        self.slashed_total = self.slashed_total.checked_add(taken).ok_or(MillraceError::MathOverflow)?;
+        self.invariant()?;
+        Ok(taken)
+    }
+
+    /// Jails it until `until`, or for longer if it already is.
+    pub fn jail(&mut self, until: i64) {
+        self.status = ProviderStatus::Jailed as u8;
+        self.jailed_until = self.jailed_until.max(until);
     }
 
     /// Whether `operator` may act for this provider at `now`.

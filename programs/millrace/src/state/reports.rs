@@ -2,7 +2,11 @@
 
 use anchor_lang::prelude::*;
 
+use millrace_core::merkle::{depth, root_from_path, TreeNode, TREE_NODE_LEN};
+
+use super::OracleSet;
 use crate::constants::{MAX_SEATS, REPORT_RING};
+use crate::errors::MillraceError;
 
 /// A root that reached quorum.
 #[zero_copy]
@@ -57,7 +61,71 @@ pub struct Reports {
     pub reserved: [u8; 64],
 }
 
+/// Who stands behind a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Sum of the weights of equal seat rows.
+    pub weight: u64,
+    /// Bit s for seat s.
+    pub signers: u32,
+}
+
+impl SeatRow {
+    fn is_for(&self, epoch: u64) -> bool {
+        self.epoch == epoch && self.leaves > 0
+    }
+}
+
 impl Reports {
+    /// Writes the row of `seat`: once an epoch, over the row of the epoch before last.
+    ///
+    /// # Errors
+    /// [`MillraceError::AlreadySigned`], [`MillraceError::NotAnOracle`] for a seat out of range.
+    pub fn sign(&mut self, seat: u8, epoch: u64, root: TreeNode, leaves: u32) -> Result<()> {
+        let rows = &mut self.rows[row_place(epoch)];
+        let row = rows.get_mut(usize::from(seat)).ok_or(MillraceError::NotAnOracle)?;
+        require!(!row.is_for(epoch), MillraceError::AlreadySigned);
+        *row = SeatRow { epoch, root, leaves, padding: [0; 4] };
+        Ok(())
+    }
+
+    /// Counts the seats whose row of `epoch` says exactly this.
+    pub fn tally(&self, oracles: &OracleSet, epoch: u64, root: TreeNode, leaves: u32) -> Tally {
+        let mut tally = Tally { weight: 0, signers: 0 };
+        for (seat, (row, held)) in self.rows[row_place(epoch)].iter().zip(oracles.seats()).enumerate() {
+            if row.epoch == epoch && row.leaves == leaves && row.root == root {
+                tally.weight = tally.weight.saturating_add(held.weight);
+                tally.signers |= 1u32.checked_shl(seat as u32).unwrap_or(0);
+            }
+        }
+        tally
+    }
+
+    /// Puts a root with its quorum into the ring; for one already there only the signers change. The first root
+    /// of an epoch stands for ever: two cannot both have more than half.
+    pub fn accept(&mut self, epoch: u64, root: TreeNode, leaves: u32, signers: u32, now: i64) {
+        let place = &mut self.ring[ring_place(epoch)];
+        if place.epoch != epoch || place.leaves == 0 {
+            *place = AcceptedRoot { epoch, accepted_at: now, root, leaves, signers };
+        } else if place.root == root && place.leaves == leaves {
+            place.signers = signers;
+        }
+    }
+
+    /// The accepted root under which `leaf` stands at `index`, proven by `path`: the siblings from the bottom up,
+    /// [`TREE_NODE_LEN`] bytes each, as many as the tree has levels.
+    ///
+    /// # Errors
+    /// [`MillraceError::NoAcceptedRoot`], [`MillraceError::WrongPath`].
+    pub fn prove(&self, epoch: u64, index: u32, leaf: TreeNode, path: &[u8]) -> Result<&AcceptedRoot> {
+        let accepted = self.accepted(epoch).ok_or(MillraceError::NoAcceptedRoot)?;
+        let (path, rest) = path.as_chunks::<TREE_NODE_LEN>();
+        let fits = rest.is_empty() && index < accepted.leaves && path.len() == depth(u64::from(accepted.leaves)) as usize;
+        require!(fits, MillraceError::WrongPath);
+        require!(root_from_path(leaf, u64::from(index), path) == accepted.root, MillraceError::WrongPath);
+        Ok(accepted)
+    }
+
     /// The accepted root of `epoch`, if it is in the ring.
     pub fn accepted(&self, epoch: u64) -> Option<&AcceptedRoot> {
         let place = self.ring.get(ring_place(epoch))?;
@@ -68,4 +136,9 @@ impl Reports {
 /// Where an epoch's accepted root lies.
 pub fn ring_place(epoch: u64) -> usize {
     (epoch % REPORT_RING as u64) as usize
+}
+
+/// Where an epoch's seat rows lie.
+fn row_place(epoch: u64) -> usize {
+    (epoch % 2) as usize
 }

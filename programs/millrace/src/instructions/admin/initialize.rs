@@ -1,0 +1,133 @@
+//! Opens the market: writes what this deployment is, once.
+
+use anchor_lang::prelude::*;
+use anchor_lang::solana_program::bpf_loader_upgradeable;
+use anchor_spl::token_interface::{Mint, TokenAccount};
+use millrace_core::hash::sha256;
+
+use super::mint_rules::check_mint;
+use crate::constants::*;
+use crate::errors::MillraceError;
+use crate::events::{emit, next, Initialized};
+use crate::instructions::oracle::slot_hashes::{SlotHashes, SLOT_HASHES_ID};
+use crate::state::{Beacons, Config, DurationBounds, OracleSet, Params, Reports};
+
+/// What the market starts with.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct InitializeArgs {
+    /// The parameters in force until governance changes them.
+    pub params: Params,
+    /// Bounds of every duration, immutable from here on.
+    pub bounds: DurationBounds,
+}
+
+/// Called by: the program's upgrade authority, who pays the rent and may seat oracles until genesis is sealed.
+/// Moves: nothing. `init` makes it work once only.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct Initialize<'info> {
+    /// The program's upgrade authority; pays the rent.
+    #[account(mut)]
+    pub authority: Signer<'info>,
+    /// Says who that is. It exists only under the upgradeable loader: elsewhere nobody can initialise.
+    #[account(
+        seeds = [crate::ID.as_ref()], bump, seeds::program = bpf_loader_upgradeable::ID,
+        constraint = program_data.upgrade_authority_address == Some(authority.key()) @ MillraceError::NotUpgradeAuthority,
+    )]
+    pub program_data: Box<Account<'info, ProgramData>>,
+    /// The deployment.
+    #[account(init, payer = authority, space = 8 + std::mem::size_of::<Config>(), seeds = [CONFIG_SEED], bump)]
+    pub config: AccountLoader<'info, Config>,
+    /// The seats, empty.
+    #[account(init, payer = authority, space = 8 + std::mem::size_of::<OracleSet>(), seeds = [ORACLES_SEED], bump)]
+    pub oracles: AccountLoader<'info, OracleSet>,
+    /// The reports, empty.
+    #[account(init, payer = authority, space = 8 + std::mem::size_of::<Reports>(), seeds = [REPORTS_SEED], bump)]
+    pub reports: AccountLoader<'info, Reports>,
+    /// CHECK: created here, owned by this program; too short to load as `Beacons` until it is grown.
+    #[account(init, payer = authority, space = MAX_GROWTH, owner = crate::ID, seeds = [BEACONS_SEED], bump)]
+    pub beacons: UncheckedAccount<'info>,
+    /// The MILL mint: SPL Token or Token-2022.
+    pub mint: Box<InterfaceAccount<'info, Mint>>,
+    /// Receives the treasury's share of fees and swept surpluses.
+    #[account(constraint = treasury.mint == mint.key() @ MillraceError::WrongMint)]
+    pub treasury: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// Receives the oracles' share of fees. Another account than the treasury, since a sweep writes both.
+    #[account(
+        constraint = oracle_pool.mint == mint.key() @ MillraceError::WrongMint,
+        constraint = oracle_pool.key() != treasury.key() @ MillraceError::WrongAccount,
+    )]
+    pub oracle_pool: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// CHECK: the SlotHashes sysvar, by its address.
+    #[account(address = SLOT_HASHES_ID)]
+    pub slot_hashes: UncheckedAccount<'info>,
+    /// Creates the accounts.
+    pub system_program: Program<'info, System>,
+}
+
+impl Initialize<'_> {
+    fn validate(&self, args: &InitializeArgs) -> Result<()> {
+        check_mint(&self.mint)?;
+        args.bounds.check()?;
+        args.params.check(&args.bounds)
+    }
+
+    /// Writes the accounts.
+    pub fn handle(ctx: Context<Self>, args: InitializeArgs) -> Result<()> {
+        ctx.accounts.validate(&args)?;
+        let accounts = &ctx.accounts;
+        let rent_payer = accounts.authority.key();
+        let now = Clock::get()?.unix_timestamp;
+        // No one knows this hash before the block, so no other deployment, fork or cluster has the same.
+        let deployment_id = {
+            let slot_hashes = accounts.slot_hashes.try_borrow_data()?;
+            sha256(&[crate::ID.as_ref(), SlotHashes::new(&slot_hashes)?.newest_hash()?])
+        };
+        {
+            let mut oracles = accounts.oracles.load_init()?;
+            oracles.version = ACCOUNT_VERSION;
+            oracles.bump = ctx.bumps.oracles;
+            oracles.rent_payer = rent_payer;
+        }
+        {
+            let mut reports = accounts.reports.load_init()?;
+            reports.version = ACCOUNT_VERSION;
+            reports.bump = ctx.bumps.reports;
+            reports.rent_payer = rent_payer;
+        }
+        Beacons::write_header(&mut accounts.beacons.try_borrow_mut_data()?, ctx.bumps.beacons, &rent_payer)?;
+
+        let event = {
+            let mut config = accounts.config.load_init()?;
+            config.version = ACCOUNT_VERSION;
+            config.bump = ctx.bumps.config;
+            config.genesis_open = 1;
+            config.authority = rent_payer;
+            config.mint = accounts.mint.key();
+            config.token_program = *accounts.mint.to_account_info().owner;
+            config.oracle_pool = accounts.oracle_pool.key();
+            config.treasury = accounts.treasury.key();
+            config.deployment_id = deployment_id;
+            config.genesis_supply = accounts.mint.supply;
+            config.base_epoch = 0;
+            config.base_at = now;
+            config.rent_payer = rent_payer;
+            config.bounds = args.bounds;
+            config.params = Params { padding: [0; 2], reserved: [0; 64], ..args.params };
+            Initialized {
+                sequence: next(&mut config.sequence),
+                config: accounts.config.key(),
+                authority: rent_payer,
+                mint: config.mint,
+                treasury: config.treasury,
+                oracle_pool: config.oracle_pool,
+                deployment_id,
+                genesis_supply: config.genesis_supply,
+                base_at: now,
+                params: config.params,
+                bounds: config.bounds,
+            }
+        };
+        emit(&accounts.event_authority, &event)
+    }
+}
