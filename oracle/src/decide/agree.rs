@@ -1,0 +1,339 @@
+//! Whether another oracle's report fits what this one saw.
+//!
+//! What is measured may differ a little, what is found (statuses, verdicts, roots) may not. A leaf left out is no reason
+//! to refuse: figures are cumulative and findings are repeated until a report with them is accepted, so the next
+//! proposer makes good what one forgot or hid. A leaf this oracle knows nothing of is.
+
+use std::collections::HashMap;
+
+use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, Verdict};
+use millrace_core::merkle::TreeNode;
+
+use super::LeafSet;
+
+/// Seconds by which two honest oracles may differ: polls a second apart, clocks whole seconds apart.
+pub const SECS_TOLERANCE: u64 = 3;
+
+/// Bandwidth is timed on one burst of some 0.3 MB, which tells no more than the order of magnitude.
+const BANDWIDTH_FACTOR: u64 = 4;
+
+/// Most disagreements listed.
+const MAX_LISTED: usize = 16;
+
+/// What this oracle knows of one lease.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseView {
+    /// Its leaf when the epoch ended; `None` when it was not watched then.
+    pub boundary: Option<LeaseLeaf>,
+    /// Its leaf now.
+    pub now: LeaseLeaf,
+    /// Instant this oracle decided the end, chain seconds.
+    pub decided_at: Option<i64>,
+    /// Seconds it did not watch and nobody has yet accounted for.
+    pub blind_secs: u64,
+    /// Live seconds of the last accepted report.
+    pub accepted_secs: u64,
+}
+
+/// What this oracle found of one node in one audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeFinding {
+    /// What the node committed to.
+    pub super_root: TreeNode,
+    /// The finding.
+    pub verdict: Verdict,
+    /// Speed by this oracle's clock, gops.
+    pub gops: u64,
+    /// Proven memory of one GPU, MiB.
+    pub vram_mib: u32,
+    /// Bandwidth to this oracle, Mbit/s.
+    pub bandwidth_mbps: u32,
+}
+
+/// All this oracle knows.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// By lease account.
+    pub leases: HashMap<[u8; 32], LeaseView>,
+    /// By node account and epoch of the audit.
+    pub nodes: HashMap<([u8; 32], u64), NodeFinding>,
+}
+
+/// Why a proposal is not signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Disagreement {
+    /// It reports another epoch.
+    #[error("it reports epoch {0}")]
+    OtherEpoch(u64),
+    /// It reports nothing.
+    #[error("it has no leaves")]
+    Empty,
+    /// A leaf's instant is not the end of the epoch.
+    #[error("{what} {key} is dated {got}, the epoch ended at {expected}")]
+    Instant {
+        /// "lease" or "node".
+        what: &'static str,
+        /// Account.
+        key: Key,
+        /// The leaf's.
+        got: i64,
+        /// The epoch's end.
+        expected: i64,
+    },
+    /// This oracle saw no such lease or audit.
+    #[error("{what} {key} is unknown here")]
+    Unknown {
+        /// "lease" or "node".
+        what: &'static str,
+        /// Account.
+        key: Key,
+    },
+    /// A figure or finding differs.
+    #[error("{what} {key}: {field} is {got}, here it is {own}")]
+    Differs {
+        /// "lease" or "node".
+        what: &'static str,
+        /// Account.
+        key: Key,
+        /// Which field.
+        field: &'static str,
+        /// Proposed.
+        got: String,
+        /// Own.
+        own: String,
+    },
+}
+
+/// An account address that prints in base58.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(pub [u8; 32]);
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&bs58::encode(self.0).into_string())
+    }
+}
+
+impl Disagreement {
+    /// The account in dispute.
+    pub fn key(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::OtherEpoch(_) | Self::Empty => None,
+            Self::Instant { key, .. } | Self::Unknown { key, .. } | Self::Differs { key, .. } => Some(key.0),
+        }
+    }
+}
+
+/// Compares every leaf of `proposal` with what this oracle knows of `epoch`, which ended `at`.
+///
+/// # Errors
+/// What differs, at most 16 of it.
+pub fn check(proposal: &LeafSet, epoch: u64, at: i64, own: &Findings) -> Result<(), Vec<Disagreement>> {
+    if proposal.epoch() != epoch {
+        return Err(vec![Disagreement::OtherEpoch(proposal.epoch())]);
+    }
+    if proposal.is_empty() {
+        return Err(vec![Disagreement::Empty]);
+    }
+    let leases = proposal.leases().iter().filter_map(|leaf| check_lease(leaf, at, own).err());
+    let nodes = proposal.nodes().iter().filter_map(|leaf| check_node(leaf, at, own).err());
+    let differences: Vec<_> = leases.chain(nodes).take(MAX_LISTED).collect();
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(differences)
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(
+    what: &'static str,
+    key: [u8; 32],
+    field: &'static str,
+    got: T,
+    own: T,
+) -> Result<(), Disagreement> {
+    if got == own {
+        return Ok(());
+    }
+    Err(Disagreement::Differs { what, key: Key(key), field, got: format!("{got:?}"), own: format!("{own:?}") })
+}
+
+fn dated(what: &'static str, key: [u8; 32], got: i64, expected: i64) -> Result<(), Disagreement> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(Disagreement::Instant { what, key: Key(key), got, expected })
+}
+
+fn check_lease(leaf: &LeaseLeaf, at: i64, own: &Findings) -> Result<(), Disagreement> {
+    const WHAT: &str = "lease";
+    let view = own.leases.get(&leaf.lease).ok_or(Disagreement::Unknown { what: WHAT, key: Key(leaf.lease) })?;
+    dated(WHAT, leaf.lease, leaf.at, at)?;
+    let then = view.boundary.unwrap_or(view.now);
+
+    // An end decided within the tolerance of the epoch's end may lie on either side of it.
+    let just_decided = view.decided_at.is_some_and(|decided_at| decided_at >= at.saturating_sub(SECS_TOLERANCE as i64));
+    let not_yet = leaf.status == LeaseStatus::Running && just_decided;
+    let reference = if leaf.status == then.status { then } else { view.now };
+    if !not_yet {
+        same(WHAT, leaf.lease, "status", leaf.status, reference.status)?;
+        same(WHAT, leaf.lease, "exit code", leaf.exit_code, reference.exit_code)?;
+        same(WHAT, leaf.lease, "result root", leaf.result_root, reference.result_root)?;
+    } else {
+        same(WHAT, leaf.lease, "exit code", leaf.exit_code, 0)?;
+        same(WHAT, leaf.lease, "result root", leaf.result_root, [0; 32])?;
+    }
+    same(WHAT, leaf.lease, "checkpoint root", leaf.checkpoint_root, then.checkpoint_root)?;
+    same(WHAT, leaf.lease, "checkpointed seconds", leaf.checkpointed_secs, then.checkpointed_secs)?;
+
+    // 25% of what is new: of the cumulative figure it would be a licence that grows with the lease.
+    let tolerance = SECS_TOLERANCE.max(then.live_secs.saturating_sub(view.accepted_secs) / 4);
+    let least = then.live_secs.saturating_sub(tolerance);
+    let most = then.live_secs.saturating_add(view.blind_secs).saturating_add(tolerance);
+    if (least..=most).contains(&leaf.live_secs) {
+        return Ok(());
+    }
+    Err(Disagreement::Differs {
+        what: WHAT,
+        key: Key(leaf.lease),
+        field: "live seconds",
+        got: leaf.live_secs.to_string(),
+        own: format!("{least} to {most}"),
+    })
+}
+
+/// Whether `got` is within 25% of `own`.
+fn is_close(got: u64, own: u64) -> bool {
+    u128::from(got.abs_diff(own)) * 4 <= u128::from(own)
+}
+
+fn check_node(leaf: &NodeLeaf, at: i64, own: &Findings) -> Result<(), Disagreement> {
+    const WHAT: &str = "node";
+    let unknown = Disagreement::Unknown { what: WHAT, key: Key(leaf.node) };
+    let finding = own.nodes.get(&(leaf.node, leaf.audit_epoch)).ok_or(unknown)?;
+    dated(WHAT, leaf.node, leaf.at, at)?;
+    same(WHAT, leaf.node, "verdict", leaf.verdict, finding.verdict)?;
+    same(WHAT, leaf.node, "super-root", leaf.super_root, finding.super_root)?;
+    same(WHAT, leaf.node, "memory", leaf.vram_mib, finding.vram_mib)?;
+    if !is_close(leaf.gops, finding.gops) {
+        return same(WHAT, leaf.node, "gops", leaf.gops, finding.gops);
+    }
+    let (got, own) = (u64::from(leaf.bandwidth_mbps), u64::from(finding.bandwidth_mbps));
+    if got > own.saturating_mul(BANDWIDTH_FACTOR) || own > got.saturating_mul(BANDWIDTH_FACTOR) {
+        return same(WHAT, leaf.node, "bandwidth", got, own);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests::{lease, node};
+    use super::*;
+
+    const AT: i64 = 1_000;
+
+    fn view(live_secs: u64) -> LeaseView {
+        let leaf = lease(1, live_secs, AT);
+        LeaseView { boundary: Some(leaf), now: leaf, decided_at: None, blind_secs: 0, accepted_secs: live_secs }
+    }
+
+    fn findings(view: LeaseView) -> Findings {
+        let finding = NodeFinding {
+            super_root: [2; 24],
+            verdict: Verdict::Passed,
+            gops: 1_000,
+            vram_mib: 6,
+            bandwidth_mbps: 100,
+        };
+        Findings { leases: HashMap::from([([1; 32], view)]), nodes: HashMap::from([(([2; 32], 4), finding)]) }
+    }
+
+    fn agrees_on_lease(leaf: LeaseLeaf, view: LeaseView) -> bool {
+        check(&LeafSet::new(7, vec![leaf], vec![]), 7, AT, &findings(view)).is_ok()
+    }
+
+    fn agrees_on_node(leaf: NodeLeaf) -> bool {
+        check(&LeafSet::new(7, vec![], vec![leaf]), 7, AT, &findings(view(0))).is_ok()
+    }
+
+    #[test]
+    fn seconds_agree_within_three() {
+        for (proposed, expected) in [(100, true), (103, true), (97, true), (104, false), (96, false)] {
+            assert_eq!(agrees_on_lease(lease(1, proposed, AT), view(100)), expected, "{proposed} against 100");
+        }
+    }
+
+    #[test]
+    fn seconds_agree_within_a_quarter_of_what_is_new() {
+        let grown = LeaseView { accepted_secs: 900, ..view(1_000) };
+        assert!(agrees_on_lease(lease(1, 1_025, AT), grown));
+        assert!(!agrees_on_lease(lease(1, 1_026, AT), grown), "not a quarter of the whole thousand");
+        assert!(!agrees_on_lease(lease(1, 974, AT), grown));
+    }
+
+    #[test]
+    fn an_oracle_contradicts_nobody_about_what_it_did_not_watch() {
+        let blind = LeaseView { blind_secs: 50, ..view(50) };
+        assert!(agrees_on_lease(lease(1, 100, AT), blind));
+        assert!(!agrees_on_lease(lease(1, 104, AT), blind));
+        assert!(!agrees_on_lease(lease(1, 46, AT), blind), "what it saw it saw");
+    }
+
+    #[test]
+    fn statuses_exit_codes_and_roots_must_be_equal() {
+        let done = LeaseLeaf { status: LeaseStatus::JobFailed, exit_code: 3, result_root: [5; 32], ..lease(1, 9, AT) };
+        let own = LeaseView { boundary: Some(done), now: done, decided_at: Some(AT - 10), ..view(9) };
+        assert!(agrees_on_lease(done, own));
+        assert!(!agrees_on_lease(LeaseLeaf { status: LeaseStatus::NodeFailed, ..done }, own));
+        assert!(!agrees_on_lease(LeaseLeaf { exit_code: 4, ..done }, own));
+        assert!(!agrees_on_lease(LeaseLeaf { result_root: [6; 32], ..done }, own));
+        assert!(!agrees_on_lease(LeaseLeaf { checkpoint_root: [6; 32], ..done }, own));
+        assert!(!agrees_on_lease(LeaseLeaf { checkpointed_secs: 1, ..done }, own));
+        assert!(!agrees_on_lease(lease(1, 9, AT), own), "it ended long ago");
+    }
+
+    #[test]
+    fn an_end_at_the_boundary_may_lie_on_either_side() {
+        let done = LeaseLeaf { status: LeaseStatus::Completed, result_root: [5; 32], ..lease(1, 9, AT) };
+        let decided_before = LeaseView { boundary: Some(done), now: done, decided_at: Some(AT - 3), ..view(9) };
+        assert!(agrees_on_lease(lease(1, 9, AT), decided_before));
+        let decided_after = LeaseView { now: done, decided_at: Some(AT + 1), ..view(9) };
+        assert!(agrees_on_lease(done, decided_after));
+        assert!(agrees_on_lease(lease(1, 9, AT), decided_after));
+        assert!(!agrees_on_lease(LeaseLeaf { result_root: [5; 32], ..lease(1, 9, AT) }, decided_after));
+        assert!(!agrees_on_lease(done, view(9)), "here it still runs");
+    }
+
+    #[test]
+    fn speed_agrees_within_a_quarter_and_findings_exactly() {
+        let leaf = node(2, 1_000, AT);
+        for (gops, expected) in [(1_000, true), (1_250, true), (750, true), (1_251, false), (749, false)] {
+            assert_eq!(agrees_on_node(NodeLeaf { gops, ..leaf }), expected, "{gops} against 1,000");
+        }
+        assert!(!agrees_on_node(NodeLeaf { verdict: Verdict::Refused, ..leaf }));
+        assert!(!agrees_on_node(NodeLeaf { super_root: [9; 24], ..leaf }));
+        assert!(!agrees_on_node(NodeLeaf { vram_mib: 7, ..leaf }));
+        assert!(!agrees_on_node(NodeLeaf { audit_epoch: 5, ..leaf }));
+        assert!(agrees_on_node(NodeLeaf { bandwidth_mbps: 25, ..leaf }));
+        assert!(!agrees_on_node(NodeLeaf { bandwidth_mbps: 24, ..leaf }));
+        assert!(!agrees_on_node(NodeLeaf { bandwidth_mbps: 401, ..leaf }));
+    }
+
+    #[test]
+    fn unknown_leaves_other_dates_other_epochs_and_nothing_are_refused() {
+        assert!(!agrees_on_lease(lease(3, 1, AT), view(1)));
+        assert!(!agrees_on_lease(lease(1, 1, AT + 1), view(1)));
+        let set = LeafSet::new(7, vec![lease(1, 1, AT)], vec![]);
+        assert_eq!(check(&set, 8, AT, &findings(view(1))), Err(vec![Disagreement::OtherEpoch(7)]));
+        let nothing = LeafSet::new(7, vec![], vec![]);
+        assert_eq!(check(&nothing, 7, AT, &findings(view(1))), Err(vec![Disagreement::Empty]));
+    }
+
+    #[test]
+    fn a_disagreement_names_the_account_and_both_figures() {
+        let found = check(&LeafSet::new(7, vec![lease(1, 50, AT)], vec![]), 7, AT, &findings(view(10))).unwrap_err();
+        assert_eq!(found[0].key(), Some([1; 32]));
+        let text = found[0].to_string();
+        assert!(text.contains("live seconds is 50, here it is 7 to 13"), "{text}");
+    }
+}

@@ -1,0 +1,14 @@
+//! What an oracle decides, as pure functions of what it observed. No clock, no network, no disk in here.
+
+pub mod agree;
+pub mod audit;
+pub mod beacon;
+pub mod intake;
+pub mod lease;
+pub mod report;
+pub mod turn;
+
+pub use agree::{Disagreement, Findings, LeaseView, NodeFinding};
+pub use audit::{AuditKey, AuditRecord, AuditState};
+pub use lease::{LeaseFacts, LeaseRules, LeaseWatch, Sighting};
+pub use report::LeafSet;

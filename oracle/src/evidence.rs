@@ -1,0 +1,171 @@
+//! Commits, signatures and bundles on disk, for watchers: who does not believe an oracle checks the computation itself,
+//! and proves on chain what is wrong with it.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use millrace_core::proof::Commit;
+use millrace_wire::messages::{Evidence, EvidenceSummary};
+use rusqlite::{params, Connection, OptionalExtension};
+
+/// Most lines listed.
+const MAX_LISTED: i64 = 1_000;
+
+/// Evidence, bounded in bytes: the oldest goes first. Methods block for a disk write.
+pub struct EvidenceStore {
+    db: Mutex<Connection>,
+    max_bytes: u64,
+}
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS evidence (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, commit_id BLOB NOT NULL UNIQUE, node BLOB NOT NULL, epoch INTEGER NOT NULL,
+    verdict TEXT NOT NULL, commit_bytes BLOB NOT NULL, signature BLOB NOT NULL, bundle BLOB NOT NULL);
+";
+
+impl EvidenceStore {
+    /// Opens or creates the store at `path`, to hold at most `max_bytes`.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn open(path: &Path, max_bytes: u64) -> rusqlite::Result<Self> {
+        let db = Connection::open(path)?;
+        db.busy_timeout(std::time::Duration::from_secs(5))?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.execute_batch(SCHEMA)?;
+        Ok(Self { db: Mutex::new(db), max_bytes })
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a commit and its signature; a commit already kept stays as it is.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn keep_commit(&self, commit: &Commit, signature: &[u8], verdict: &str) -> rusqlite::Result<()> {
+        let mut db = self.db();
+        let transaction = db.transaction()?;
+        transaction.execute(
+            "INSERT INTO evidence (commit_id, node, epoch, verdict, commit_bytes, signature, bundle)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, X'') ON CONFLICT (commit_id) DO NOTHING",
+            params![commit.id(), commit.node, commit.epoch as i64, verdict, commit.to_bytes().to_vec(), signature],
+        )?;
+        transaction.commit()
+    }
+
+    /// Adds the bundle and the verdict.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn keep_verdict(&self, commit_id: &[u8; 32], verdict: &str, bundle: Option<&[u8]>) -> rusqlite::Result<()> {
+        let mut db = self.db();
+        let transaction = db.transaction()?;
+        transaction.execute(
+            "UPDATE evidence SET verdict = ?2, bundle = coalesce(?3, bundle) WHERE commit_id = ?1",
+            params![commit_id, verdict, bundle],
+        )?;
+        // Newest first, keep while the running total fits.
+        transaction.execute(
+            "DELETE FROM evidence WHERE number IN (
+                 SELECT number FROM (
+                     SELECT number, sum(length(bundle) + length(commit_bytes) + 256) OVER (ORDER BY number DESC) AS total
+                     FROM evidence)
+                 WHERE total > ?1)",
+            [i64::try_from(self.max_bytes).unwrap_or(i64::MAX)],
+        )?;
+        transaction.commit()
+    }
+
+    /// The newest evidence, newest first, at most 1,000 lines.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn list(&self) -> rusqlite::Result<Vec<EvidenceSummary>> {
+        let db = self.db();
+        let mut statement =
+            db.prepare("SELECT commit_id, node, epoch, verdict FROM evidence ORDER BY number DESC LIMIT ?1")?;
+        let rows = statement.query_map([MAX_LISTED], |row| {
+            Ok(EvidenceSummary {
+                commit_id: row.get(0)?,
+                node: row.get(1)?,
+                epoch: row.get::<_, i64>(2)? as u64,
+                verdict: row.get(3)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// The evidence of one commit.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn get(&self, commit_id: &[u8; 32]) -> rusqlite::Result<Option<Evidence>> {
+        self.db()
+            .query_row(
+                "SELECT commit_bytes, signature, bundle FROM evidence WHERE commit_id = ?1",
+                [commit_id],
+                |row| Ok(Evidence { commit: row.get(0)?, signature: row.get(1)?, bundle: row.get(2)? }),
+            )
+            .optional()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(epoch: u64) -> Commit {
+        Commit {
+            deployment_id: [3; 32],
+            node: [2; 32],
+            gpu_index: 0,
+            epoch,
+            beacon: [5; 32],
+            nonce: [6; 32],
+            n: 256,
+            rounds: 1,
+            super_root: [7; 24],
+        }
+    }
+
+    fn store(max_bytes: u64) -> (tempfile::TempDir, EvidenceStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EvidenceStore::open(&dir.path().join("evidence.db"), max_bytes).unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn a_watcher_gets_what_the_operator_signed_and_sent() {
+        let (_dir, store) = store(1 << 20);
+        store.keep_commit(&commit(1), &[1; 64], "pending").unwrap();
+        assert_eq!(store.get(&commit(1).id()).unwrap().unwrap().bundle, Vec::<u8>::new());
+        store.keep_verdict(&commit(1).id(), "refused", Some(&[9; 100])).unwrap();
+        let evidence = store.get(&commit(1).id()).unwrap().unwrap();
+        assert_eq!(evidence.commit, commit(1).to_bytes());
+        assert_eq!((evidence.signature, evidence.bundle), (vec![1; 64], vec![9; 100]));
+        assert_eq!(store.list().unwrap()[0].verdict, "refused");
+        assert_eq!(store.get(&[0; 32]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_verdict_without_a_bundle_keeps_the_bundle() {
+        let (_dir, store) = store(1 << 20);
+        store.keep_commit(&commit(1), &[1; 64], "pending").unwrap();
+        store.keep_verdict(&commit(1).id(), "pending", Some(&[9; 100])).unwrap();
+        store.keep_verdict(&commit(1).id(), "passed", None).unwrap();
+        assert_eq!(store.get(&commit(1).id()).unwrap().unwrap().bundle.len(), 100);
+    }
+
+    #[test]
+    fn the_disk_is_bounded_and_the_oldest_goes_first() {
+        let (_dir, store) = store(5_000);
+        for epoch in 0..20 {
+            store.keep_commit(&commit(epoch), &[1; 64], "pending").unwrap();
+            store.keep_verdict(&commit(epoch).id(), "passed", Some(&[9; 1_000])).unwrap();
+        }
+        let epochs: Vec<u64> = store.list().unwrap().iter().map(|line| line.epoch).collect();
+        assert_eq!(epochs, [19, 18, 17]);
+    }
+}

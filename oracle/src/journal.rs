@@ -1,0 +1,454 @@
+//! What must survive a power cut, written before it is acted on: SQLite, WAL, `synchronous = FULL`.
+//!
+//! The rule that matters: [`Journal::sign_once`] stores an epoch's report before it is signed, and never another.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use millrace_core::leaves::LeaseStatus;
+use millrace_core::merkle::TreeNode;
+use millrace_core::proof::Commit;
+use millrace_wire::messages::Report;
+use rusqlite::{params, Connection, OptionalExtension};
+
+use crate::decide::lease::{Ending, LeaseTally};
+use crate::decide::{AuditKey, AuditRecord, AuditState, LeafSet};
+
+/// Epochs of signed and accepted reports kept: twice the program's ring.
+const KEPT_REPORTS: u64 = 128;
+
+/// Why the journal cannot be used. The daemon stops: it must not act on what it could not write.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// SQLite's.
+    #[error("the journal {path}: {error}; is the disk full, or another oracle running on this data directory?")]
+    Sqlite {
+        /// The file.
+        path: String,
+        /// What SQLite says.
+        error: rusqlite::Error,
+    },
+    /// A row does not read back.
+    #[error("the journal {path} holds {what} that does not read back; restore it, or move it away to start blind")]
+    Corrupt {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// What became of a wish to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signing {
+    /// This report, now or before: sign it.
+    Sign,
+    /// Another report of the epoch was stored before: sign nothing else.
+    Taken(TreeNode),
+}
+
+/// A lease as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredLease {
+    /// Lease account.
+    pub lease: [u8; 32],
+    /// Its tally.
+    pub tally: LeaseTally,
+    /// Until when it was watched, unix milliseconds by this machine's clock.
+    pub watched_until_millis: u64,
+}
+
+/// An audit as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredAudit {
+    /// The audit.
+    pub record: AuditRecord,
+    /// Whether an accepted report has its finding.
+    pub is_reported: bool,
+}
+
+/// The journal. Its methods block for a disk write: call them off the async threads.
+pub struct Journal {
+    path: String,
+    db: Mutex<Connection>,
+}
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS signed (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS accepted (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS observations (epoch INTEGER PRIMARY KEY, salt BLOB NOT NULL, report TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS leases (
+    lease BLOB PRIMARY KEY, live_millis INTEGER NOT NULL, blind_millis INTEGER NOT NULL, accepted_secs INTEGER NOT NULL,
+    watched_until_millis INTEGER NOT NULL, status INTEGER NOT NULL, exit_code INTEGER NOT NULL, result_root BLOB NOT NULL,
+    decided_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS audits (
+    node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
+    elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL,
+    is_reported INTEGER NOT NULL, PRIMARY KEY (node, epoch, gpu_index));
+";
+
+impl Journal {
+    /// Opens or creates the journal at `path`.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let name = path.display().to_string();
+        let wrap = |error| JournalError::Sqlite { path: name.clone(), error };
+        let db = Connection::open(path).map_err(wrap)?;
+        db.busy_timeout(std::time::Duration::from_secs(5)).map_err(wrap)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(wrap)?;
+        db.pragma_update(None, "synchronous", "FULL").map_err(wrap)?;
+        db.execute_batch(SCHEMA).map_err(wrap)?;
+        Ok(Self { path: name, db: Mutex::new(db) })
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wrap(&self, error: rusqlite::Error) -> JournalError {
+        JournalError::Sqlite { path: self.path.clone(), error }
+    }
+
+    fn corrupt(&self, what: &'static str) -> JournalError {
+        JournalError::Corrupt { path: self.path.clone(), what }
+    }
+
+    fn read_report(&self, text: &str) -> Result<LeafSet, JournalError> {
+        let report: Report = serde_json::from_str(text).map_err(|_| self.corrupt("a report"))?;
+        LeafSet::from_wire(&report).map_err(|_| self.corrupt("a report"))
+    }
+
+    /// Stores `set` as the one report this oracle signs for its epoch, unless another is stored. Returns only once it
+    /// is on disk.
+    ///
+    /// # Errors
+    /// [`JournalError`]: then nothing may be signed.
+    pub fn sign_once(&self, set: &LeafSet) -> Result<Signing, JournalError> {
+        let root = set.root();
+        let text = report_text(set);
+        let db = self.db();
+        db.execute(
+            "INSERT INTO signed (epoch, root, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
+            params![set.epoch() as i64, root, text],
+        )
+        .map_err(|error| self.wrap(error))?;
+        let stored: [u8; 24] = db
+            .query_row("SELECT root FROM signed WHERE epoch = ?1", [set.epoch() as i64], |row| row.get(0))
+            .map_err(|error| self.wrap(error))?;
+        Ok(if stored == root { Signing::Sign } else { Signing::Taken(stored) })
+    }
+
+    /// The report stored for signing in `epoch`.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn signed(&self, epoch: u64) -> Result<Option<LeafSet>, JournalError> {
+        self.report_in("signed", epoch)
+    }
+
+    /// The accepted report of `epoch`.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn accepted(&self, epoch: u64) -> Result<Option<LeafSet>, JournalError> {
+        self.report_in("accepted", epoch)
+    }
+
+    fn report_in(&self, table: &'static str, epoch: u64) -> Result<Option<LeafSet>, JournalError> {
+        let text: Option<String> = self
+            .db()
+            .query_row(&format!("SELECT report FROM {table} WHERE epoch = ?1"), [epoch as i64], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.wrap(error))?;
+        text.map(|text| self.read_report(&text)).transpose()
+    }
+
+    /// Stores the leaves of an accepted root, marks the findings in it reported, and forgets what is too old.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn accept(&self, set: &LeafSet) -> Result<(), JournalError> {
+        let text = report_text(set);
+        let write = |db: &mut Connection| {
+            let transaction = db.transaction()?;
+            transaction.execute(
+                "INSERT OR REPLACE INTO accepted (epoch, root, report) VALUES (?1, ?2, ?3)",
+                params![set.epoch() as i64, set.root(), text],
+            )?;
+            for leaf in set.nodes() {
+                transaction.execute(
+                    "UPDATE audits SET is_reported = 1 WHERE node = ?1 AND epoch = ?2",
+                    params![leaf.node, leaf.audit_epoch as i64],
+                )?;
+            }
+            let oldest = set.epoch().saturating_sub(KEPT_REPORTS) as i64;
+            for table in ["signed", "accepted", "observations", "audits"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE epoch < ?1"), [oldest])?;
+            }
+            transaction.commit()
+        };
+        write(&mut self.db()).map_err(|error| self.wrap(error))
+    }
+
+    /// The salt of the observations committed to in `epoch`, storing `salt` and `set` if it is the first.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn observe_once(&self, set: &LeafSet, salt: [u8; 16]) -> Result<([u8; 16], LeafSet), JournalError> {
+        let text = report_text(set);
+        let db = self.db();
+        db.execute(
+            "INSERT INTO observations (epoch, salt, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
+            params![set.epoch() as i64, salt, text],
+        )
+        .map_err(|error| self.wrap(error))?;
+        let (salt, text): ([u8; 16], String) = db
+            .query_row("SELECT salt, report FROM observations WHERE epoch = ?1", [set.epoch() as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .map_err(|error| self.wrap(error))?;
+        Ok((salt, self.read_report(&text)?))
+    }
+
+    /// Stores the tallies of all leases under watch, and forgets every other lease.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn save_leases(&self, leases: &[StoredLease]) -> Result<(), JournalError> {
+        let write = |db: &mut Connection| {
+            let transaction = db.transaction()?;
+            transaction.execute("DELETE FROM leases", [])?;
+            for StoredLease { lease, tally, watched_until_millis } in leases {
+                let ending = tally.ending;
+                transaction.execute(
+                    "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    params![
+                        lease,
+                        tally.live_millis as i64,
+                        tally.blind_millis as i64,
+                        tally.accepted_secs as i64,
+                        *watched_until_millis as i64,
+                        ending.map_or(LeaseStatus::Running, |ending| ending.status) as u8,
+                        ending.map_or(0, |ending| ending.exit_code),
+                        ending.map_or([0; 32], |ending| ending.result_root),
+                        ending.map_or(0, |ending| ending.decided_at),
+                    ],
+                )?;
+            }
+            transaction.commit()
+        };
+        write(&mut self.db()).map_err(|error| self.wrap(error))
+    }
+
+    /// The leases as last stored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn leases(&self) -> Result<Vec<StoredLease>, JournalError> {
+        let read = |db: &Connection| {
+            let mut statement = db.prepare("SELECT * FROM leases")?;
+            let rows = statement.query_map([], |row| {
+                let status = LeaseStatus::try_from(row.get::<_, u8>(5)?).unwrap_or(LeaseStatus::Running);
+                let ending = Ending {
+                    status,
+                    exit_code: row.get(6)?,
+                    result_root: row.get(7)?,
+                    decided_at: row.get(8)?,
+                };
+                let tally = LeaseTally {
+                    live_millis: row.get::<_, i64>(1)? as u64,
+                    blind_millis: row.get::<_, i64>(2)? as u64,
+                    accepted_secs: row.get::<_, i64>(3)? as u64,
+                    ending: status.is_final().then_some(ending),
+                };
+                let watched_until_millis = row.get::<_, i64>(4)? as u64;
+                Ok(StoredLease { lease: row.get(0)?, tally, watched_until_millis })
+            })?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        read(&self.db()).map_err(|error| self.wrap(error))
+    }
+
+    /// Stores an audit, new or advanced.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn save_audit(&self, record: &AuditRecord) -> Result<(), JournalError> {
+        let AuditKey { node, epoch, gpu_index } = record.key();
+        let (state, bandwidth_mbps) = state_code(record.state);
+        self.db()
+            .execute(
+                "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)
+                 ON CONFLICT (node, epoch, gpu_index) DO UPDATE SET state = ?7, bandwidth_mbps = ?8",
+                params![
+                    node,
+                    epoch as i64,
+                    gpu_index,
+                    record.commit.to_bytes().to_vec(),
+                    record.elapsed_nanos as i64,
+                    record.gpu_count,
+                    state,
+                    bandwidth_mbps
+                ],
+            )
+            .map_err(|error| self.wrap(error))?;
+        Ok(())
+    }
+
+    /// All audits stored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn audits(&self) -> Result<Vec<StoredAudit>, JournalError> {
+        type Row = (Vec<u8>, i64, u16, u8, u32, bool);
+        let read = |db: &Connection| {
+            let mut statement = db.prepare(
+                "SELECT commit_bytes, elapsed_nanos, gpu_count, state, bandwidth_mbps, is_reported FROM audits",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })?;
+            rows.collect::<Result<Vec<Row>, _>>()
+        };
+        let rows = read(&self.db()).map_err(|error| self.wrap(error))?;
+        rows.into_iter()
+            .map(|(commit, elapsed_nanos, gpu_count, state, bandwidth_mbps, is_reported)| {
+                let commit = Commit::from_bytes(&commit).map_err(|_| self.corrupt("a commit"))?;
+                let state = state_of(state, bandwidth_mbps).ok_or_else(|| self.corrupt("an audit's state"))?;
+                let record = AuditRecord { commit, elapsed_nanos: elapsed_nanos as u64, gpu_count, state };
+                Ok(StoredAudit { record, is_reported })
+            })
+            .collect()
+    }
+}
+
+fn report_text(set: &LeafSet) -> String {
+    serde_json::json!(set.to_wire()).to_string()
+}
+
+fn state_code(state: AuditState) -> (u8, u32) {
+    match state {
+        AuditState::Pending => (0, 0),
+        AuditState::Passed { bandwidth_mbps } => (1, bandwidth_mbps),
+        AuditState::Refused => (2, 0),
+        AuditState::Withheld => (3, 0),
+        AuditState::Void => (4, 0),
+    }
+}
+
+fn state_of(code: u8, bandwidth_mbps: u32) -> Option<AuditState> {
+    Some(match code {
+        0 => AuditState::Pending,
+        1 => AuditState::Passed { bandwidth_mbps },
+        2 => AuditState::Refused,
+        3 => AuditState::Withheld,
+        4 => AuditState::Void,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::report::tests::{lease, node};
+
+    fn set(epoch: u64, live_secs: u64) -> LeafSet {
+        LeafSet::new(epoch, vec![lease(1, live_secs, 50)], vec![node(2, 9, 50)])
+    }
+
+    fn journal() -> (tempfile::TempDir, Journal) {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&dir.path().join("journal.db")).unwrap();
+        (dir, journal)
+    }
+
+    fn audit(gpu_index: u32, state: AuditState) -> AuditRecord {
+        let commit = Commit {
+            deployment_id: [3; 32],
+            node: [2; 32],
+            gpu_index,
+            epoch: 4,
+            beacon: [5; 32],
+            nonce: [6; 32],
+            n: 256,
+            rounds: 1,
+            super_root: [7; 24],
+        };
+        AuditRecord { commit, elapsed_nanos: u64::MAX / 3, gpu_count: 2, state }
+    }
+
+    #[test]
+    fn an_epoch_is_signed_once_even_across_restarts() {
+        let (dir, journal) = journal();
+        assert_eq!(journal.sign_once(&set(7, 10)).unwrap(), Signing::Sign);
+        assert_eq!(journal.sign_once(&set(7, 10)).unwrap(), Signing::Sign, "the same again is the same signature");
+        assert_eq!(journal.sign_once(&set(7, 11)).unwrap(), Signing::Taken(set(7, 10).root()));
+        drop(journal);
+        let journal = Journal::open(&dir.path().join("journal.db")).unwrap();
+        assert_eq!(journal.sign_once(&set(7, 11)).unwrap(), Signing::Taken(set(7, 10).root()));
+        assert_eq!(journal.signed(7).unwrap(), Some(set(7, 10)));
+        assert_eq!(journal.sign_once(&set(8, 11)).unwrap(), Signing::Sign);
+    }
+
+    #[test]
+    fn a_process_killed_right_after_storing_finds_what_it_stored() {
+        // The writer neither closes nor checkpoints: its WAL is read by the next, as after kill -9.
+        let (dir, journal) = journal();
+        assert_eq!(journal.sign_once(&set(7, 10)).unwrap(), Signing::Sign);
+        std::mem::forget(journal);
+        let next = Journal::open(&dir.path().join("journal.db")).unwrap();
+        assert_eq!(next.sign_once(&set(7, 11)).unwrap(), Signing::Taken(set(7, 10).root()));
+    }
+
+    #[test]
+    fn tallies_come_back_and_ended_leases_are_forgotten() {
+        let (_dir, journal) = journal();
+        let ending =
+            Ending { status: LeaseStatus::JobFailed, exit_code: -3, result_root: [9; 32], decided_at: 77 };
+        let running = LeaseTally { live_millis: 12_345, blind_millis: 6, accepted_secs: 7, ending: None };
+        let stored = |byte, tally| StoredLease { lease: [byte; 32], tally, watched_until_millis: 99 };
+        let leases = [stored(1, running), stored(2, LeaseTally { ending: Some(ending), ..running })];
+        journal.save_leases(&leases).unwrap();
+        assert_eq!(journal.leases().unwrap(), leases);
+        journal.save_leases(&leases[1..]).unwrap();
+        assert_eq!(journal.leases().unwrap(), leases[1..]);
+    }
+
+    #[test]
+    fn audits_come_back_as_they_stood_and_know_when_they_were_reported() {
+        let (_dir, journal) = journal();
+        let states = [
+            AuditState::Pending,
+            AuditState::Passed { bandwidth_mbps: 42 },
+            AuditState::Refused,
+            AuditState::Withheld,
+            AuditState::Void,
+        ];
+        for state in states {
+            journal.save_audit(&audit(0, state)).unwrap();
+            assert_eq!(journal.audits().unwrap(), [StoredAudit { record: audit(0, state), is_reported: false }]);
+        }
+        journal.accept(&set(5, 1)).unwrap();
+        assert!(journal.audits().unwrap()[0].is_reported);
+        assert_eq!(journal.accepted(5).unwrap(), Some(set(5, 1)));
+    }
+
+    #[test]
+    fn old_reports_are_forgotten() {
+        let (_dir, journal) = journal();
+        journal.accept(&set(5, 1)).unwrap();
+        journal.sign_once(&set(5, 1)).unwrap();
+        journal.accept(&set(5 + KEPT_REPORTS + 1, 1)).unwrap();
+        assert_eq!(journal.accepted(5).unwrap(), None);
+        assert_eq!(journal.signed(5).unwrap(), None);
+    }
+
+    #[test]
+    fn observations_are_committed_once_an_epoch() {
+        let (_dir, journal) = journal();
+        assert_eq!(journal.observe_once(&set(5, 1), [1; 16]).unwrap(), ([1; 16], set(5, 1)));
+        assert_eq!(journal.observe_once(&set(5, 2), [2; 16]).unwrap(), ([1; 16], set(5, 1)));
+    }
+}
