@@ -1,0 +1,285 @@
+//! `millrace genesis`: done once for a network.
+
+use std::fmt;
+
+use anyhow::{bail, Context as _, Result};
+use millrace::constants::MAX_GROWTH;
+use millrace::instructions::InitializeArgs;
+use millrace::state::{Beacons, Config, DurationBounds, OracleSet, Params, Reports, Span};
+use millrace_client::token::{create_mint, open_wallet, wallet, MINT_LEN, TOKEN_ACCOUNT_LEN};
+use millrace_client::{fetch, ix, pda, Keypair, Pubkey, Signer};
+use serde::Serialize;
+
+use crate::context::{mill, Context, Quote};
+use crate::spec;
+
+/// Set up a new market: its token and its first state.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Make the MILL token: all of it minted to you at once, then the right to mint more given up for good.
+    Mint {
+        /// Whole supply, in MILL.
+        #[arg(long, value_parser = spec::amount, default_value = "1000000000")]
+        supply: u64,
+    },
+    /// Initialise the program with its mint, parameters and oracle seats, then seal genesis.
+    ///
+    /// Must be signed by the program's upgrade authority. Can be run again after an interruption.
+    Init(InitArgs),
+}
+
+#[derive(clap::Args)]
+pub struct InitArgs {
+    /// The mint: six decimals, no mint or freeze authority.
+    #[arg(long, value_parser = spec::address)]
+    mint: Pubkey,
+    /// Owner of the treasury's token account.
+    #[arg(long, value_parser = spec::address)]
+    treasury: Pubkey,
+    /// Owner of the oracle pool's token account.
+    #[arg(long, value_parser = spec::address)]
+    oracle_pool: Pubkey,
+    /// An oracle seat as ADDRESS=URL or ADDRESS=URL=WEIGHT; give one for each.
+    #[arg(long = "oracle", required = true, value_parser = seat)]
+    oracles: Vec<Seat>,
+    /// Durations: days on a real network, seconds on a local one.
+    #[arg(long, value_enum, default_value_t = Profile::Mainnet)]
+    profile: Profile,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Profile {
+    Mainnet,
+    Local,
+}
+
+#[derive(Clone)]
+struct Seat {
+    authority: Pubkey,
+    endpoint: [u8; millrace::constants::ENDPOINT_LEN],
+    weight: u64,
+}
+
+fn seat(text: &str) -> Result<Seat, String> {
+    let mut parts = text.split('=');
+    let (Some(key), Some(url)) = (parts.next(), parts.next()) else {
+        return Err(format!("{text:?} is not a seat; write ADDRESS=URL or ADDRESS=URL=WEIGHT"));
+    };
+    let weight = match parts.next() {
+        None => 1,
+        Some(weight) => weight.parse().ok().filter(|weight| *weight > 0).ok_or_else(|| format!("{weight:?} is not a weight; give a whole number above zero"))?,
+    };
+    Ok(Seat { authority: spec::address(key)?, endpoint: spec::endpoint(url)?, weight })
+}
+
+const DAY: i64 = 86_400;
+
+impl Profile {
+    fn bounds(self) -> DurationBounds {
+        let span = |min_secs, max_secs| Span { min_secs, max_secs };
+        match self {
+            Self::Mainnet => DurationBounds {
+                epoch: span(300, DAY),
+                unbonding: span(7 * DAY, 180 * DAY),
+                dispute_window: span(3_600, 14 * DAY),
+                award_window: span(60, DAY),
+                audit_valid: span(3_600, 30 * DAY),
+                oracle_outage: span(3_600, 14 * DAY),
+                jail: span(DAY, 365 * DAY),
+                case_window: span(3_600, 14 * DAY),
+                stop_notice: span(0, 3_600),
+                max_lease: span(3_600, 60 * DAY),
+            },
+            Self::Local => {
+                let any = span(1, 30 * DAY);
+                DurationBounds {
+                    epoch: any,
+                    unbonding: any,
+                    dispute_window: any,
+                    award_window: any,
+                    audit_valid: any,
+                    oracle_outage: any,
+                    jail: any,
+                    case_window: any,
+                    stop_notice: span(0, DAY),
+                    max_lease: any,
+                }
+            }
+        }
+    }
+
+    fn params(self) -> Params {
+        let base = Params {
+            fee_bps: 300,
+            oracle_share_bps: 2_000,
+            treasury_share_bps: 3_000,
+            holdback_bps: 1_000,
+            bid_bond_bps: 500,
+            bounty_bps: 500,
+            quorum_bps: 6_000,
+            padding: [0; 2],
+            stake_base_amount: 100_000_000,
+            stake_per_1000_gops_amount: 10_000_000,
+            flip_penalty_amount: 1_000_000,
+            reliability_half_fee_amount: 1_000_000_000,
+            case_deposit_lamports: 10_000_000,
+            epoch_secs: 600,
+            unbonding_secs: 45 * DAY,
+            dispute_window_secs: 3 * DAY,
+            award_window_secs: 600,
+            audit_valid_secs: 7 * DAY,
+            oracle_outage_secs: DAY,
+            jail_secs: 90 * DAY,
+            case_window_secs: 2 * DAY,
+            stop_notice_secs: 60,
+            max_lease_secs: 30 * DAY,
+            reserved: [0; 64],
+        };
+        match self {
+            Self::Mainnet => base,
+            Self::Local => Params {
+                epoch_secs: 4,
+                unbonding_secs: 1_000,
+                dispute_window_secs: 30,
+                award_window_secs: 30,
+                audit_valid_secs: 3_600,
+                oracle_outage_secs: 60,
+                jail_secs: 3_600,
+                case_window_secs: 60,
+                stop_notice_secs: 2,
+                max_lease_secs: 600,
+                ..base
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Minted {
+    mint: String,
+    supply: u64,
+    holder: String,
+}
+
+impl fmt::Display for Minted {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "mint {}\n{} to {}; nobody can mint or freeze any more", self.mint, mill(self.supply), self.holder)
+    }
+}
+
+#[derive(Serialize)]
+struct Opened {
+    program: String,
+    mint: String,
+    treasury: String,
+    oracle_pool: String,
+    deployment_id: String,
+    seats: u8,
+    epoch_secs: i64,
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let rows = [
+            ("program", self.program.clone()),
+            ("mint", self.mint.clone()),
+            ("treasury", self.treasury.clone()),
+            ("oracle pool", self.oracle_pool.clone()),
+            ("deployment id", self.deployment_id.clone()),
+            ("oracle seats", self.seats.to_string()),
+            ("epoch", format!("{} s", self.epoch_secs)),
+        ];
+        write!(f, "{}", crate::output::lines(&rows))
+    }
+}
+
+pub async fn run(context: &Context, command: Command) -> Result<()> {
+    match command {
+        Command::Mint { supply } => mint(context, supply).await,
+        Command::Init(args) => init(context, args).await,
+    }
+}
+
+async fn mint(context: &Context, supply: u64) -> Result<()> {
+    let holder = context.address()?;
+    let rent = context.rent(&[MINT_LEN, TOKEN_ACCOUNT_LEN]).await?;
+    context.confirm(&Quote {
+        title: "Make a token with a fixed supply".into(),
+        rows: vec![("supply", mill(supply)), ("to", holder.to_string()), ("rent", rent)],
+    })?;
+    let mint = Keypair::new();
+    let rent_lamports = context.chain().minimum_balance(MINT_LEN).await?;
+    let instructions = create_mint(&holder, &mint.pubkey(), &holder, supply, rent_lamports);
+    context.submit_with("mint MILL", &instructions, &[&mint]).await?;
+    context.print(&Minted { mint: mint.pubkey().to_string(), supply, holder: holder.to_string() });
+    Ok(())
+}
+
+async fn init(context: &Context, args: InitArgs) -> Result<()> {
+    let payer = context.address()?;
+    let chain = context.chain();
+    let mint = chain.account(&args.mint).await?.with_context(|| format!("there is no account at {}; make the mint with `millrace genesis mint`", args.mint))?;
+    let token_program = mint.owner;
+    let treasury = wallet(&args.treasury, &args.mint, &token_program);
+    let oracle_pool = wallet(&args.oracle_pool, &args.mint, &token_program);
+    if treasury == oracle_pool {
+        bail!("treasury and oracle pool have the same owner, so the same token account; name two owners");
+    }
+    let sizes = [std::mem::size_of::<Config>(), std::mem::size_of::<Beacons>(), std::mem::size_of::<Reports>(), std::mem::size_of::<OracleSet>()];
+    context.confirm(&Quote {
+        title: format!("Open the market of program {}", millrace::ID),
+        rows: vec![("mint", args.mint.to_string()), ("oracle seats", args.oracles.len().to_string()), ("rent", context.rent(&sizes).await?)],
+    })?;
+    if fetch::<Config>(chain, &pda::config()).await?.is_none() {
+        let setup = [
+            open_wallet(&payer, &args.treasury, &args.mint, &token_program),
+            open_wallet(&payer, &args.oracle_pool, &args.mint, &token_program),
+            ix::initialize(
+                &payer,
+                &args.mint,
+                &token_program,
+                &treasury,
+                &oracle_pool,
+                InitializeArgs { bounds: args.profile.bounds(), params: args.profile.params() },
+            ),
+        ];
+        context.submit("initialize", &setup).await?;
+    }
+    grow_beacons(context, &payer).await?;
+    let market = context.market().await?;
+    if market.genesis_open == 0 {
+        bail!("genesis of this market is sealed; it cannot be changed from here");
+    }
+    for seat in &args.oracles {
+        let seats = fetch::<OracleSet>(chain, &pda::oracles()).await?.context("the oracle set is missing")?;
+        if seats.seats().iter().all(|taken| taken.authority != seat.authority) {
+            context.submit("seat oracle", &[ix::seat_oracle(&payer, &seat.authority, seat.weight, seat.endpoint)]).await?;
+        }
+    }
+    context.submit("seal genesis", &[ix::seal_genesis(&payer)]).await?;
+    context.print(&Opened {
+        program: millrace::ID.to_string(),
+        mint: args.mint.to_string(),
+        treasury: treasury.to_string(),
+        oracle_pool: oracle_pool.to_string(),
+        deployment_id: hex::encode(market.deployment_id),
+        seats: args.oracles.len() as u8,
+        epoch_secs: market.params.epoch_secs,
+    });
+    Ok(())
+}
+
+/// The ring of beacons is larger than an account may be made at once.
+async fn grow_beacons(context: &Context, payer: &Pubkey) -> Result<()> {
+    let full = 8 + std::mem::size_of::<Beacons>();
+    loop {
+        let account = context.chain().account(&pda::beacons()).await?.context("the beacons account is missing")?;
+        if account.data.len() >= full {
+            return Ok(());
+        }
+        let steps = (full - account.data.len()).div_ceil(MAX_GROWTH).min(5);
+        // Each instruction of a transaction may grow the account by MAX_GROWTH.
+        let instructions: Vec<_> = (0..steps).map(|_| ix::grow_beacons(payer)).collect();
+        context.submit("grow beacons", &instructions).await?;
+    }
+}

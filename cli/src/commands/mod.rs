@@ -1,0 +1,14 @@
+//! One file per command.
+
+pub mod balance;
+pub mod config;
+pub mod customer;
+pub mod doctor;
+pub mod genesis;
+pub mod job;
+pub mod keygen;
+pub mod ledger;
+pub mod node;
+pub mod provider;
+pub mod transfer;
+pub mod watch;

@@ -1,0 +1,195 @@
+//! The stage of the demo: its folder, its keys, its running daemons, and the command line as each person uses it.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+use millrace_client::{keys, Pubkey, Signer};
+use serde_json::Value;
+
+use crate::process::{json, Daemon};
+use crate::STOPPED;
+
+/// What the build left where; the Makefile says it by environment.
+pub struct Built {
+    /// The program.
+    pub program: PathBuf,
+    /// The local network's binary.
+    pub localnet: PathBuf,
+    /// Folder of job environments.
+    pub environments: PathBuf,
+    /// Folder of the host's binaries.
+    pub binaries: PathBuf,
+}
+
+impl Built {
+    /// Reads the environment, and says what to run when it is not set.
+    pub fn find() -> Result<Self> {
+        let path = |name: &str| {
+            let value = std::env::var_os(name).with_context(|| format!("{name} is not set; start the demo with `make demo`"))?;
+            let path = PathBuf::from(value);
+            path.exists().then_some(path.clone()).with_context(|| format!("{} is missing; start the demo with `make demo`", path.display()))
+        };
+        let python = path("MILLRACE_PYTHON_ENV")?;
+        let own = std::env::current_exe()?;
+        Ok(Self {
+            program: path("MILLRACE_PROGRAM_SO")?,
+            localnet: path("MILLRACE_LOCALNET")?,
+            environments: python.parent().context("the Python environment has no folder")?.to_owned(),
+            binaries: own.parent().context("this binary has no folder")?.to_owned(),
+        })
+    }
+
+    /// One of the host's binaries.
+    pub fn binary(&self, name: &str) -> Command {
+        Command::new(self.binaries.join(name))
+    }
+}
+
+/// The stage.
+pub struct Stage {
+    /// Folder of this run.
+    pub dir: PathBuf,
+    /// What was built.
+    pub built: Built,
+    /// RPC of the local network, once it is up.
+    pub url: String,
+    addresses: BTreeMap<String, Pubkey>,
+    daemons: Vec<Daemon>,
+    began: Instant,
+    step: usize,
+    steps: usize,
+}
+
+impl Stage {
+    /// An empty stage of `steps` steps in `dir`.
+    pub fn set(dir: &Path, steps: usize) -> Result<Self> {
+        if dir.exists() {
+            // Only what a demo made is removed: a wrong --dir costs nothing.
+            if !dir.join(MARK).exists() && dir.read_dir()?.next().is_some() {
+                bail!("{} is not a folder of an earlier demo; name an empty or a new one with --dir", dir.display());
+            }
+            std::fs::remove_dir_all(dir)?;
+        }
+        std::fs::create_dir_all(dir)?;
+        std::fs::write(dir.join(MARK), "made by millrace-demo, which may remove it\n")?;
+        let dir = dir.canonicalize()?;
+        Ok(Self {
+            dir,
+            built: Built::find()?,
+            url: String::new(),
+            addresses: BTreeMap::new(),
+            daemons: Vec::new(),
+            began: Instant::now(),
+            step: 0,
+            steps,
+        })
+    }
+
+    /// Says what comes next.
+    pub fn announce(&mut self, what: &str) {
+        self.step += 1;
+        println!("[{:>2}/{}] {:>5.1} s  {what}", self.step, self.steps, self.began.elapsed().as_secs_f64());
+    }
+
+    /// Says a detail of the present step.
+    pub fn tell(&self, detail: impl AsRef<str>) {
+        for line in detail.as_ref().lines() {
+            println!("                {line}");
+        }
+    }
+
+    /// Seconds since the curtain rose.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Makes a key for `who`.
+    pub fn key(&mut self, who: &str) -> Result<Pubkey> {
+        let address = keys::create(self.key_path(who))?.pubkey();
+        self.addresses.insert(who.to_owned(), address);
+        Ok(address)
+    }
+
+    /// Address of `who`.
+    pub fn address(&self, who: &str) -> Pubkey {
+        self.addresses.get(who).copied().unwrap_or_default()
+    }
+
+    /// All addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, &Pubkey)> {
+        self.addresses.iter().map(|(who, address)| (who.as_str(), address))
+    }
+
+    /// Key file of `who`.
+    pub fn key_path(&self, who: &str) -> PathBuf {
+        self.dir.join(format!("{who}.key.json"))
+    }
+
+    /// `millrace` as `who` types it.
+    pub fn command(&self, who: &str, arguments: &[&str]) -> Command {
+        let mut command = self.built.binary("millrace");
+        command.args(["--url", &self.url, "--output", "json", "--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
+        // Settings, outbox and packed inputs of this run stay in its folder.
+        command.env("MILLRACE_CONFIG", self.dir.join("config.toml")).env("XDG_STATE_HOME", self.dir.join(format!("{who}-state")));
+        command
+    }
+
+    /// Runs `millrace` as `who` and reads what it prints.
+    pub fn millrace(&self, who: &str, arguments: &[&str]) -> Result<Value> {
+        json(self.command(who, arguments))
+    }
+
+    /// Starts a daemon that ends with the stage.
+    pub fn start(&mut self, name: &str, command: Command) -> Result<()> {
+        self.daemons.push(Daemon::start(name, command, &self.dir)?);
+        Ok(())
+    }
+
+    /// Kills a daemon as a power cut would.
+    pub fn kill(&mut self, name: &str) -> Result<()> {
+        let place = self.daemons.iter().position(|it| it.name == name).with_context(|| format!("{name} does not run"))?;
+        self.daemons.remove(place).kill()
+    }
+
+    /// Waits until `probe` gives something, at most `secs`. Fails when a daemon ends meanwhile.
+    pub fn wait<T>(&mut self, what: &str, secs: u64, mut probe: impl FnMut(&Self) -> Result<Option<T>>) -> Result<T> {
+        let began = Instant::now();
+        let shows = std::io::stdout().is_terminal();
+        loop {
+            if STOPPED.load(Ordering::Relaxed) {
+                bail!("stopped by Ctrl-C; every process of the demo was ended");
+            }
+            self.daemons.iter_mut().try_for_each(Daemon::require_alive)?;
+            if let Some(found) = probe(self)? {
+                if shows {
+                    print!("\r\x1b[K");
+                }
+                return Ok(found);
+            }
+            if began.elapsed() > Duration::from_secs(secs) {
+                bail!("{what}: not within {secs} s; the logs are in {}", self.dir.display());
+            }
+            if shows {
+                print!("\r\x1b[K                {what}, {} s of at most {secs}", began.elapsed().as_secs());
+                std::io::stdout().flush()?;
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Last started, first stopped: the chain goes last.
+        while let Some(daemon) = self.daemons.pop() {
+            drop(daemon);
+        }
+    }
+}
+
+const MARK: &str = "MADE-BY-MILLRACE-DEMO";
