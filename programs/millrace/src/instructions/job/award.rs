@@ -64,6 +64,7 @@ impl Award<'_> {
         let (reserve_amount, rest_amount) = job.award(&bid)?;
         customer.release(rest_amount)?;
         provider.unlock_bond(std::mem::take(&mut node.bid_bond))?;
+        provider.lease_opened()?;
         node.bid_job = Pubkey::default();
         node.lease = lease_key;
 

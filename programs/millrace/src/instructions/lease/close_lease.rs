@@ -79,6 +79,7 @@ impl CloseLease<'_> {
             may_close(&lease, &customer)?;
 
             let holdback_amount = lease.release_holdback(&mut customer, &mut provider)?;
+            provider.lease_closed()?;
             job.leases_open = job.leases_open.checked_sub(1).ok_or(MillraceError::InvariantBroken)?;
             if lease.state == LeaseState::Completed as u8 && job.result_root == [0; 32] {
                 job.result_root = lease.result_root;
