@@ -1,36 +1,20 @@
 //! Rows of A, columns of B and B packed for the kernels, from a round's seed.
 
-use crate::sha::{digests, Block, BATCH, EMPTY_BLOCK};
-use millrace_core::proof::matrix::{preimage, Operand, BIAS, BLOCK_LEN, PREIMAGE_LEN};
+use crate::sha::{in_turn, BlockHasher, LANES};
+use millrace_core::proof::matrix::{Operand, BIAS, BLOCK_LEN};
 use rayon::prelude::*;
 
 /// Columns in a panel of [`PackedB`].
-pub(crate) const PANEL: usize = 16;
+pub(crate) const PANEL: usize = LANES;
 /// Neighbours along k that the kernels multiply at once.
 pub(crate) const QUAD: usize = 4;
 
-/// Where the line and the block stand in a preimage.
-const LINE_AT: usize = PREIMAGE_LEN - 8;
-const BLOCK_AT: usize = PREIMAGE_LEN - 4;
-
-fn padded_preimage(seed: &[u8; 32], operand: Operand) -> Block {
-    let mut block = EMPTY_BLOCK;
-    block[..PREIMAGE_LEN].copy_from_slice(&preimage(seed, operand, 0, 0));
-    block
-}
-
 /// One row of A or column of B, as int8. `out.len()` is n.
 pub(crate) fn line(seed: &[u8; 32], operand: Operand, line: u32, out: &mut [i8]) {
-    let mut blocks = [padded_preimage(seed, operand); BATCH];
-    for block in &mut blocks {
-        block[LINE_AT..BLOCK_AT].copy_from_slice(&line.to_le_bytes());
-    }
-    for (chunk, first) in out.chunks_mut(BATCH * BLOCK_LEN).zip((0u32..).step_by(BATCH)) {
-        for (block, i) in blocks.iter_mut().zip(first..) {
-            block[BLOCK_AT..PREIMAGE_LEN].copy_from_slice(&i.to_le_bytes());
-        }
-        let digests = digests(&blocks);
-        for (element, byte) in chunk.iter_mut().zip(digests.as_flattened()) {
+    let mut hasher = BlockHasher::new(seed, operand);
+    for (chunk, first) in out.chunks_mut(LANES * BLOCK_LEN).zip((0..).step_by(LANES)) {
+        let bytes = in_turn(&hasher.digests(|_| line, |i| first + i));
+        for (element, byte) in chunk.iter_mut().zip(bytes.as_flattened()) {
             *element = (byte ^ BIAS) as i8;
         }
     }
@@ -66,17 +50,13 @@ impl PackedB {
 }
 
 fn make_panel(seed: &[u8; 32], first_col: u32, panel: &mut [u8]) {
-    let mut blocks = [padded_preimage(seed, Operand::B); BATCH];
-    for (block, col) in blocks.iter_mut().zip(first_col..) {
-        block[LINE_AT..BLOCK_AT].copy_from_slice(&col.to_le_bytes());
-    }
-    for (rows, i) in panel.chunks_exact_mut(PANEL * BLOCK_LEN).zip(0u32..) {
-        for block in &mut blocks {
-            block[BLOCK_AT..PREIMAGE_LEN].copy_from_slice(&i.to_le_bytes());
-        }
-        for (digest, col) in digests(&blocks).iter().zip(0..) {
-            for (quad, row) in digest.chunks_exact(QUAD).zip(rows.chunks_exact_mut(PANEL * QUAD)) {
-                row[col * QUAD..(col + 1) * QUAD].copy_from_slice(quad);
+    let mut hasher = BlockHasher::new(seed, Operand::B);
+    for (rows, block) in panel.chunks_exact_mut(PANEL * BLOCK_LEN).zip(0..) {
+        // A word of the digests is four neighbours of each of the 16 columns in turn: a row of the panel as it is.
+        let digests = hasher.digests(|i| first_col + i, |_| block);
+        for (row, words) in rows.as_chunks_mut::<{ PANEL * QUAD }>().0.iter_mut().zip(digests) {
+            for (bytes, word) in row.as_chunks_mut().0.iter_mut().zip(words) {
+                *bytes = word.to_be_bytes();
             }
         }
     }

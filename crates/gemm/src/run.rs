@@ -1,7 +1,8 @@
 use crate::{
     backend::{Backend, ProveError, Round},
     bundle::{Bundle, OpenedEntry, RoundClaim},
-    tree::{hash_leaves, max_skip, tree_bytes, RoundTree},
+    sha::hash_leaves,
+    tree::{max_skip, tree_bytes, RoundTree},
 };
 use millrace_core::{
     merkle::{Tree, EMPTY},

@@ -2,11 +2,11 @@
 
 use crate::{
     backend::{ProveError, RowsDone},
-    sha::{digests, BATCH, EMPTY_BLOCK, MESSAGE_LEN},
+    sha::{hash_leaves, hash_level_in_place, hash_parents},
 };
 use millrace_core::{
-    merkle::{TreeNode, EMPTY, LEAF_PREFIX, PARENT_PREFIX, TREE_NODE_LEN},
-    proof::{leaf_index, pack_leaf, tree_depth, CELLS_PER_LEAF},
+    merkle::{TreeNode, EMPTY, TREE_NODE_LEN},
+    proof::{leaf_index, tree_depth, CELLS_PER_LEAF},
 };
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -108,48 +108,4 @@ pub(crate) fn max_skip(n: u32) -> u32 {
 /// Bytes of a tree that leaves out `skip` levels.
 pub(crate) fn tree_bytes(n: u32, skip: u32) -> u64 {
     2 * TREE_NODE_LEN as u64 * (1 << (tree_depth(n) - skip))
-}
-
-/// The nodes of the leaves that hold `cells`.
-pub(crate) fn hash_leaves(cells: &[i32], nodes: &mut [TreeNode]) {
-    let mut blocks = [EMPTY_BLOCK; BATCH];
-    for (cells, nodes) in cells.chunks(BATCH * CELLS_PER_LEAF).zip(nodes.chunks_mut(BATCH)) {
-        for (cells, block) in cells.as_chunks().0.iter().zip(&mut blocks) {
-            block[0] = LEAF_PREFIX;
-            block[1..MESSAGE_LEN].copy_from_slice(&pack_leaf(cells));
-        }
-        put_nodes(&digests(&blocks), nodes);
-    }
-}
-
-/// The level above `children`.
-fn hash_parents(children: &[TreeNode], parents: &mut [TreeNode]) {
-    for (children, parents) in children.chunks(2 * BATCH).zip(parents.chunks_mut(BATCH)) {
-        put_nodes(&digests(&parent_blocks(children)), parents);
-    }
-}
-
-/// The level above `nodes`, in the first half of `nodes`.
-fn hash_level_in_place(nodes: &mut [TreeNode]) {
-    let parents = nodes.len() / 2;
-    for first in (0..parents).step_by(BATCH) {
-        let last = parents.min(first + BATCH);
-        let digests = digests(&parent_blocks(&nodes[2 * first..2 * last]));
-        put_nodes(&digests, &mut nodes[first..last]);
-    }
-}
-
-fn parent_blocks(children: &[TreeNode]) -> [[u8; 64]; BATCH] {
-    let mut blocks = [EMPTY_BLOCK; BATCH];
-    for (pair, block) in children.chunks_exact(2).zip(&mut blocks) {
-        block[0] = PARENT_PREFIX;
-        block[1..MESSAGE_LEN].copy_from_slice(pair.as_flattened());
-    }
-    blocks
-}
-
-fn put_nodes(digests: &[[u8; 32]; BATCH], nodes: &mut [TreeNode]) {
-    for (digest, node) in digests.iter().zip(nodes) {
-        node.copy_from_slice(&digest[..TREE_NODE_LEN]);
-    }
 }
