@@ -4,6 +4,7 @@ use std::fmt;
 
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::{AnchorDeserialize, Discriminator};
+use millrace::state::{DurationBounds, Params, Span};
 use serde_json::{Map, Value};
 
 use crate::Pubkey;
@@ -57,7 +58,69 @@ macro_rules! events {
 }
 
 events! {
+    Initialized {
+        sequence, config, authority, mint, treasury, oracle_pool, deployment_id, genesis_supply, base_at, params,
+        bounds,
+    }
+    BeaconsGrown { sequence, beacons, len, full_len }
+    OracleSeated { sequence, oracle, oracle_authority, seat, weight, total_weight }
+    GenesisSealed { sequence, config, seats, total_weight }
     ProviderRegistered { sequence, provider, authority, operator }
+    Staked { sequence, provider, amount, stake, locked }
+    UnstakeBegun { sequence, provider, amount, matures_at, stake, locked, unbonding }
+    Withdrawn { sequence, provider, earned_amount, unbonded_amount, stake, unbonding }
+    OperatorSet { sequence, provider, operator, previous_operator, operator_since_epoch }
+    TermsSet { sequence, provider, endpoint, tls_spki_hash, max_bonds_amount, min_bid_per_sec }
+    ProviderClosed { sequence, provider, surplus_amount }
+    NodeRegistered {
+        sequence, node, provider, index, class, claimed_gops, ask_per_sec, locked_stake, provider_locked,
+        provider_stake,
+    }
+    AskSet { sequence, node, ask_per_sec }
+    DrainSet { sequence, node, draining }
+    NodeRetired { sequence, node, provider, unlocked_amount, provider_locked, provider_stake }
+    NodeClosed { sequence, node, provider, open_nodes }
+    CustomerOpened { sequence, customer, authority, vault }
+    Deposited { sequence, customer, amount, free }
+    CustomerWithdrawn { sequence, customer, amount, free }
+    FeesSwept { sequence, customer, burn_amount, oracle_amount, treasury_amount, burned_total }
+    CustomerClosed { sequence, customer, surplus_amount }
+    JobPosted {
+        sequence, job, customer, id, manifest_hash, max_per_sec, max_secs, bidding_ends_at, award_by, reserve_amount,
+        customer_free, customer_reserved,
+    }
+    BidPlaced { sequence, job, node, provider, per_sec, score, rank, bond, provider_locked }
+    BidReleased { sequence, job, node, provider, bond, provider_locked }
+    LeaseAwarded {
+        sequence, job, lease, node, provider, per_sec, reserve_amount, customer_free, customer_reserved,
+        provider_locked,
+    }
+    BidDropped { sequence, job, node, provider, bond, customer_free, provider_stake }
+    JobCancelled { sequence, job, released_amount, customer_free, customer_reserved }
+    JobClosed { sequence, job, customer, released_amount, customer_free, result_root }
+    LeaseSettled {
+        sequence, lease, job, state, exit_code, paid_secs, net_amount, holdback_amount, fee_amount, reserve_amount,
+        customer_free, customer_reserved, customer_fee_due, provider_earned,
+    }
+    LeaseStopped { sequence, lease, max_secs }
+    LeaseExited { sequence, lease, paid_secs, customer_free, customer_reserved }
+    LeaseClosed { sequence, lease, job, accepted, holdback_amount, customer_holdbacks, provider_earned }
+    BeaconOpened { sequence, epoch, slot }
+    BeaconLatched { sequence, epoch, slot, hash }
+    ReportSigned { sequence, oracle, epoch, root, leaves, signers, weight, is_accepted }
+    AuditApplied {
+        sequence, node, epoch, verdict, measured_gops, state, verified_gops, verified_vram_mib, verified_bandwidth_mbps,
+        verified_until,
+    }
+    CaseOpened { sequence, case, commit_id, node, provider, opener, epoch, deposit_lamports, closes_at }
+    EntryProven { sequence, case, prover, round, row, col, entry_count }
+    LinkProven { sequence, case, prover, round }
+    SlashExecuted {
+        sequence, case, node, provider, outcome, taken_amount, bounty_amount, burn_amount, unpaid_amount,
+        deposit_lamports, deposit_to, node_locked_stake, provider_stake, provider_locked, provider_unbonding,
+        provider_jailed_until, burned_total,
+    }
+    CaseClosed { sequence, case }
 }
 
 impl MillraceEvent {
@@ -107,8 +170,38 @@ impl Show for Pubkey {
 
 impl<const N: usize> Show for [u8; N] {
     fn show(&self) -> Value {
-        hex::encode(self).into()
+        // The only texts among the bytes are endpoints; nothing else is that long.
+        let endpoint = self.as_slice().try_into().ok().and_then(crate::endpoint::from_bytes);
+        endpoint.unwrap_or_else(|| hex::encode(self)).into()
     }
+}
+
+/// Structs inside events, shown as objects. `padding` and `reserved` are left out.
+macro_rules! show_structs {
+    ($($name:ident { $($field:ident),* $(,)? } but { $($hidden:ident),* })*) => {
+        $(impl Show for $name {
+            fn show(&self) -> Value {
+                let $name { $($field,)* $($hidden: _),* } = self;
+                let mut fields = Map::new();
+                $(fields.insert(stringify!($field).to_string(), $field.show());)*
+                Value::Object(fields)
+            }
+        })*
+    };
+}
+
+show_structs! {
+    Params {
+        fee_bps, oracle_share_bps, treasury_share_bps, holdback_bps, bid_bond_bps, bounty_bps, quorum_bps,
+        stake_base_amount, stake_per_1000_gops_amount, flip_penalty_amount, reliability_half_fee_amount,
+        case_deposit_lamports, epoch_secs, unbonding_secs, dispute_window_secs, award_window_secs, audit_valid_secs,
+        oracle_outage_secs, jail_secs, case_window_secs, stop_notice_secs, max_lease_secs,
+    } but { padding, reserved }
+    DurationBounds {
+        epoch, unbonding, dispute_window, award_window, audit_valid, oracle_outage, jail, case_window, stop_notice,
+        max_lease,
+    } but {}
+    Span { min_secs, max_secs } but {}
 }
 
 #[cfg(test)]

@@ -1,18 +1,13 @@
-//! What providers do.
+//! What providers do with stake and keys. The provider account follows from its authority, who signs.
 
-use millrace::instructions::RegisterProviderArgs;
+use millrace::instructions::{RegisterProviderArgs, SetTermsArgs};
 use millrace::{accounts, instruction};
 
-use super::build;
+use super::{build, Market, SYSTEM_PROGRAM};
 use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
 
 /// Opens the provider account of `authority`, who signs and pays.
-pub fn register_provider(
-    authority: &Pubkey,
-    mint: &Pubkey,
-    token_program: &Pubkey,
-    args: RegisterProviderArgs,
-) -> Instruction {
+pub fn register_provider(authority: &Pubkey, market: &Market, args: RegisterProviderArgs) -> Instruction {
     let provider = pda::provider(authority);
     build(
         accounts::RegisterProvider {
@@ -20,12 +15,111 @@ pub fn register_provider(
             config: pda::config(),
             provider,
             vault: pda::vault(&provider),
-            mint: *mint,
-            token_program: *token_program,
-            system_program: solana_sdk_ids::system_program::ID,
+            mint: market.mint,
+            token_program: market.token_program,
+            system_program: SYSTEM_PROGRAM,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },
         instruction::RegisterProvider { args },
+    )
+}
+
+/// Puts `amount` base units from the token account `source` behind the provider. Signed by `authority`.
+pub fn stake(authority: &Pubkey, source: &Pubkey, market: &Market, amount: u64) -> Instruction {
+    let provider = pda::provider(authority);
+    build(
+        accounts::Stake {
+            authority: *authority,
+            config: pda::config(),
+            provider,
+            vault: pda::vault(&provider),
+            source: *source,
+            mint: market.mint,
+            token_program: market.token_program,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::Stake { amount },
+    )
+}
+
+/// Starts to take `amount` base units of free stake out. Signed by `authority`.
+pub fn begin_unstake(authority: &Pubkey, amount: u64) -> Instruction {
+    build(
+        accounts::BeginUnstake {
+            authority: *authority,
+            config: pda::config(),
+            provider: pda::provider(authority),
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::BeginUnstake { amount },
+    )
+}
+
+/// Pays earnings and matured stake into `destination`, a token account of `authority`, who signs.
+pub fn withdraw(authority: &Pubkey, destination: &Pubkey, market: &Market) -> Instruction {
+    let provider = pda::provider(authority);
+    build(
+        accounts::Withdraw {
+            authority: *authority,
+            config: pda::config(),
+            provider,
+            vault: pda::vault(&provider),
+            destination: *destination,
+            mint: market.mint,
+            token_program: market.token_program,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::Withdraw {},
+    )
+}
+
+/// Gives the provider another hot key. Signed by `authority`.
+pub fn set_operator(authority: &Pubkey, operator: &Pubkey) -> Instruction {
+    build(
+        accounts::SetOperator {
+            authority: *authority,
+            config: pda::config(),
+            provider: pda::provider(authority),
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::SetOperator { operator: *operator },
+    )
+}
+
+/// Changes caps, price floor and address. Signed by `authority`.
+pub fn set_terms(authority: &Pubkey, args: SetTermsArgs) -> Instruction {
+    build(
+        accounts::SetTerms {
+            authority: *authority,
+            provider: pda::provider(authority),
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::SetTerms { args },
+    )
+}
+
+/// Closes the provider account; its rent goes to `rent_payer`, whom the account names. Signed by `authority`.
+pub fn close_provider(authority: &Pubkey, rent_payer: &Pubkey, market: &Market) -> Instruction {
+    let provider = pda::provider(authority);
+    build(
+        accounts::CloseProvider {
+            authority: *authority,
+            config: pda::config(),
+            provider,
+            vault: pda::vault(&provider),
+            treasury: market.treasury,
+            rent_payer: *rent_payer,
+            mint: market.mint,
+            token_program: market.token_program,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::CloseProvider {},
     )
 }

@@ -1,0 +1,74 @@
+//! Genesis: once for each deployment.
+
+use millrace::instructions::{InitializeArgs, SeatOracleArgs};
+use millrace::{accounts, instruction};
+
+use super::{build, Market, SYSTEM_PROGRAM};
+use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
+
+/// Opens the market. Signed and paid by the program's upgrade `authority`.
+pub fn initialize(authority: &Pubkey, market: &Market, args: InitializeArgs) -> Instruction {
+    build(
+        accounts::Initialize {
+            authority: *authority,
+            program_data: pda::program_data(),
+            config: pda::config(),
+            oracles: pda::oracles(),
+            reports: pda::reports(),
+            beacons: pda::beacons(),
+            mint: market.mint,
+            treasury: market.treasury,
+            oracle_pool: market.oracle_pool,
+            slot_hashes: solana_sdk_ids::sysvar::slot_hashes::ID,
+            system_program: SYSTEM_PROGRAM,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::Initialize { args },
+    )
+}
+
+/// Grows the beacon account one step. Signed and paid by `payer`.
+pub fn grow_beacons(payer: &Pubkey) -> Instruction {
+    build(
+        accounts::GrowBeacons {
+            payer: *payer,
+            beacons: pda::beacons(),
+            system_program: SYSTEM_PROGRAM,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::GrowBeacons {},
+    )
+}
+
+/// Adds an oracle seat. Signed and paid by the deployer.
+pub fn seat_oracle(authority: &Pubkey, args: SeatOracleArgs) -> Instruction {
+    build(
+        accounts::SeatOracle {
+            authority: *authority,
+            config: pda::config(),
+            oracles: pda::oracles(),
+            oracle: pda::oracle(&args.oracle_authority),
+            system_program: SYSTEM_PROGRAM,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::SeatOracle { args },
+    )
+}
+
+/// Ends genesis. Signed by the deployer.
+pub fn seal_genesis(authority: &Pubkey) -> Instruction {
+    build(
+        accounts::SealGenesis {
+            authority: *authority,
+            config: pda::config(),
+            oracles: pda::oracles(),
+            beacons: pda::beacons(),
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::SealGenesis {},
+    )
+}
