@@ -1,1 +1,3 @@
-//! placeholder
+//! The provider's daemon.
+
+pub mod sandbox;
