@@ -6,7 +6,7 @@ use spl_token_interface::instruction::{
     initialize_account3, initialize_mint2, mint_to_checked, set_authority, transfer_checked, AuthorityType,
 };
 
-use crate::{AccountMeta, Chain, ChainError, Instruction, Pubkey};
+use crate::{Account, AccountMeta, Chain, ChainError, Instruction, Pubkey};
 
 pub use spl_token_interface::ID as TOKEN_PROGRAM;
 
@@ -17,6 +17,10 @@ pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey = Pubkey::from_str_const("ATokenGPvbd
 pub const MINT_LEN: usize = 82;
 /// Bytes of an SPL Token account.
 pub const TOKEN_ACCOUNT_LEN: usize = 165;
+/// Where a mint keeps its supply.
+const SUPPLY: std::ops::Range<usize> = 36..44;
+/// Where a token account keeps its owner.
+const OWNER: std::ops::Range<usize> = 32..64;
 /// Where a token account keeps its amount.
 const AMOUNT: std::ops::Range<usize> = 64..72;
 /// `AssociatedTokenAccountInstruction::CreateIdempotent`.
@@ -106,6 +110,49 @@ pub async fn balance(chain: &dyn Chain, account: &Pubkey) -> Result<Option<u64>,
         expected: "token account",
         reason: format!("it has {} bytes", found.data.len()),
     })
+}
+
+/// What a mint says of its supply, base units.
+///
+/// # Errors
+/// The chain's; [`ChainError::NotWhatItShouldBe`] when it is not a mint.
+pub async fn mint_supply(chain: &dyn Chain, mint: &Pubkey) -> Result<u64, ChainError> {
+    let data = chain.account(mint).await?.map(|found| found.data).unwrap_or_default();
+    let supply = data.get(SUPPLY).filter(|_| data.len() >= MINT_LEN).and_then(|bytes| bytes.try_into().ok());
+    supply.map(u64::from_le_bytes).ok_or(ChainError::NotWhatItShouldBe {
+        address: *mint,
+        expected: "mint",
+        reason: format!("it has {} bytes", data.len()),
+    })
+}
+
+/// One token account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenHolding {
+    /// The token account.
+    pub account: Pubkey,
+    /// Who controls it.
+    pub owner: Pubkey,
+    /// Base units.
+    pub amount: u64,
+}
+
+/// Every token account of `mint`.
+///
+/// # Errors
+/// The chain's.
+pub async fn token_accounts(
+    chain: &dyn Chain,
+    token_program: &Pubkey,
+    mint: &Pubkey,
+) -> Result<Vec<TokenHolding>, ChainError> {
+    let found = chain.accounts_of(token_program, &[(0, mint.to_bytes().to_vec())]).await?;
+    let holding = |(account, found): (Pubkey, Account)| {
+        let owner = <[u8; 32]>::try_from(found.data.get(OWNER)?).ok()?;
+        let amount = u64::from_le_bytes(found.data.get(AMOUNT)?.try_into().ok()?);
+        (found.data.len() >= TOKEN_ACCOUNT_LEN).then_some(TokenHolding { account, owner: Pubkey::from(owner), amount })
+    };
+    Ok(found.into_iter().filter_map(holding).collect())
 }
 
 /// The builders of `spl-token-interface` refuse only a foreign token program or a wrong number of signers; both are

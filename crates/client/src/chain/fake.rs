@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{Chain, ChainError, Simulation, Status};
-use crate::{Account, Hash, MillraceEvent, Pubkey, Signature, Transaction, PROGRAM_ID};
+use crate::{Account, Hash, MillraceEvent, Pubkey, Signature, Transaction};
 
 #[derive(Default)]
 struct Inner {
@@ -90,16 +90,14 @@ impl Chain for FakeChain {
         Ok(keys.iter().map(|key| inner.accounts.get(key).cloned()).collect())
     }
 
-    async fn program_accounts(
+    async fn accounts_of(
         &self,
-        discriminator: &[u8],
+        program: &Pubkey,
         filters: &[(usize, Vec<u8>)],
     ) -> Result<Vec<(Pubkey, Account)>, ChainError> {
         let holds = |data: &[u8], at: usize, bytes: &[u8]| data.get(at..).is_some_and(|tail| tail.starts_with(bytes));
         let matches = |account: &Account| {
-            account.owner == PROGRAM_ID
-                && account.data.starts_with(discriminator)
-                && filters.iter().all(|(at, bytes)| holds(&account.data, *at, bytes))
+            account.owner == *program && filters.iter().all(|(at, bytes)| holds(&account.data, *at, bytes))
         };
         let inner = self.inner();
         let found = inner.accounts.iter().filter(|(_, account)| matches(account));

@@ -8,7 +8,7 @@ pub use rpc::RpcChain;
 
 use async_trait::async_trait;
 
-use crate::{Account, Hash, MillraceEvent, Pubkey, Signature, Transaction, TransactionError};
+use crate::{Account, Hash, MillraceEvent, Pubkey, Signature, Transaction, TransactionError, PROGRAM_ID};
 
 /// Why the chain gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,13 +98,24 @@ pub trait Chain: Send + Sync {
     /// The accounts at `keys`, in their order.
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError>;
 
-    /// The program's accounts whose data begin with `discriminator` and hold each `(offset, bytes)` of `filters`.
+    /// The accounts `program` owns whose data hold each `(offset, bytes)` of `filters`.
+    async fn accounts_of(
+        &self,
+        program: &Pubkey,
+        filters: &[(usize, Vec<u8>)],
+    ) -> Result<Vec<(Pubkey, Account)>, ChainError>;
+
+    /// Millrace's accounts whose data begin with `discriminator` and hold each `(offset, bytes)` of `filters`.
     /// Offsets count from the start of the data, discriminator included.
     async fn program_accounts(
         &self,
         discriminator: &[u8],
         filters: &[(usize, Vec<u8>)],
-    ) -> Result<Vec<(Pubkey, Account)>, ChainError>;
+    ) -> Result<Vec<(Pubkey, Account)>, ChainError> {
+        let kind = std::iter::once((0, discriminator.to_vec()));
+        let filters: Vec<_> = kind.chain(filters.iter().cloned()).collect();
+        self.accounts_of(&PROGRAM_ID, &filters).await
+    }
 
     /// A fresh blockhash and the last block height at which it may be used.
     async fn latest_blockhash(&self) -> Result<(Hash, u64), ChainError>;

@@ -107,17 +107,14 @@ impl Chain for RpcChain {
         Ok(accounts)
     }
 
-    async fn program_accounts(
+    async fn accounts_of(
         &self,
-        discriminator: &[u8],
+        program: &Pubkey,
         filters: &[(usize, Vec<u8>)],
     ) -> Result<Vec<(Pubkey, Account)>, ChainError> {
-        let kind = std::iter::once((0, discriminator.to_vec()));
-        let filters = kind.chain(filters.iter().cloned());
-        let filters =
-            filters.map(|(at, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(at, &bytes))).collect();
+        let memcmp = |(at, bytes): &(usize, Vec<u8>)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(*at, bytes));
         let config = RpcProgramAccountsConfig {
-            filters: Some(filters),
+            filters: Some(filters.iter().map(memcmp).collect()),
             account_config: RpcAccountInfoConfig {
                 encoding: Some(UiAccountEncoding::Base64),
                 commitment: Some(CommitmentConfig::confirmed()),
@@ -126,7 +123,7 @@ impl Chain for RpcChain {
             ..Default::default()
         };
         let method = "getProgramAccounts";
-        let found = self.client.get_program_ui_accounts_with_config(&PROGRAM_ID, config).await;
+        let found = self.client.get_program_ui_accounts_with_config(program, config).await;
         let found = found.map_err(|error| self.explain(error, method))?;
         let decoded = found.into_iter().map(|(key, account)| Some((key, account.to_account()?)));
         decoded.collect::<Option<_>>().ok_or_else(|| ChainError::Refused {

@@ -1,0 +1,463 @@
+//! The outbox against a chain that loses, refuses, hangs and dies: whatever happens, a submission lands once.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use millrace_client::outbox::Settled;
+use millrace_client::{
+    Account, Chain, ChainError, Hash, Instruction, Keypair, MillraceError, MillraceEvent, Outbox, Pubkey, Signature,
+    Signer, Simulation, Status, StatusLevel, SubmitError, Transaction, TransactionError, PROGRAM_ID,
+};
+use proptest::prelude::*;
+use solana_instruction::error::InstructionError;
+use tokio::sync::Notify;
+
+/// Blocks a blockhash of this chain stays valid.
+const VALID_BLOCKS: u64 = 8;
+
+/// What goes wrong with one call. Calls after the script go well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// Nothing.
+    None,
+    /// The chain does not answer. A transaction is not taken.
+    Down,
+    /// The answer is lost: a transaction is taken nevertheless.
+    AnswerLost,
+    /// The packet is lost: the answer is good, the transaction is not taken.
+    PacketLost,
+    /// The packet is late: the answer is good, the transaction is taken two blocks later.
+    Late,
+    /// The process dies before the call reaches the chain.
+    CrashBefore,
+    /// The process dies after the call reached the chain.
+    CrashAfter,
+}
+
+/// What becomes of a packet on its way to a block.
+enum Packet {
+    Arrives,
+    Lost,
+    Late,
+}
+
+#[derive(Default)]
+struct State {
+    height: u64,
+    script: VecDeque<Fault>,
+    calls: u32,
+    last_valid: HashMap<Hash, u64>,
+    valid_blocks: u64,
+    ledger: HashMap<Signature, Status>,
+    /// All that was handed in, lost packets included.
+    sent: Vec<Transaction>,
+    /// Packets on their way, with the height they arrive at.
+    late: Vec<(u64, Transaction)>,
+    simulation: Simulation,
+    fails_with: Option<TransactionError>,
+}
+
+/// A chain that obeys the two rules a real one does: a signature lands once, and only while its blockhash is valid.
+/// Its height grows by one with each question for it, and every block has another hash.
+#[derive(Default)]
+struct Rough {
+    state: Mutex<State>,
+    crashed: Notify,
+}
+
+impl Rough {
+    fn new(script: &[Fault]) -> Arc<Self> {
+        let chain = Self::default();
+        chain.state.lock().unwrap().script = script.iter().copied().collect();
+        chain.state.lock().unwrap().simulation.units = 1_000;
+        chain.state.lock().unwrap().valid_blocks = VALID_BLOCKS;
+        Arc::new(chain)
+    }
+
+    /// Runs `call` on the state, unless the script has another plan.
+    async fn call<T>(&self, call: impl FnOnce(&mut State, Packet) -> T) -> Result<T, ChainError> {
+        let fault = {
+            let mut state = self.state.lock().unwrap();
+            state.calls += 1;
+            state.script.pop_front().unwrap_or(Fault::None)
+        };
+        let down = || ChainError::Unreachable { url: "rough".into(), reason: "cut".into() };
+        let run = |packet| call(&mut self.state.lock().unwrap(), packet);
+        match fault {
+            Fault::None => Ok(run(Packet::Arrives)),
+            Fault::PacketLost => Ok(run(Packet::Lost)),
+            Fault::Late => Ok(run(Packet::Late)),
+            Fault::Down => Err(down()),
+            Fault::AnswerLost => {
+                run(Packet::Arrives);
+                Err(down())
+            }
+            Fault::CrashBefore => self.crash().await,
+            Fault::CrashAfter => {
+                run(Packet::Arrives);
+                self.crash().await
+            }
+        }
+    }
+
+    async fn crash<T>(&self) -> T {
+        self.crashed.notify_one();
+        pending().await
+    }
+
+    fn landed(&self) -> usize {
+        self.state.lock().unwrap().ledger.values().filter(|status| status.error.is_none()).count()
+    }
+
+    fn signatures(&self) -> Vec<Signature> {
+        self.state.lock().unwrap().sent.iter().map(|transaction| transaction.signatures[0]).collect()
+    }
+}
+
+impl State {
+    fn last_valid(&self, transaction: &Transaction) -> u64 {
+        self.last_valid[&transaction.message.recent_blockhash]
+    }
+
+    fn hand_in(&mut self, transaction: &Transaction, packet: Packet) -> Signature {
+        let signature = transaction.signatures[0];
+        // The rule under test: nothing is signed anew while what was signed before could still land.
+        for earlier in self.sent.iter().filter(|earlier| earlier.signatures[0] != signature) {
+            let same_thing = earlier.message.instructions == transaction.message.instructions;
+            let is_alive = self.height <= self.last_valid(earlier) && !self.ledger.contains_key(&earlier.signatures[0]);
+            assert!(!(same_thing && is_alive), "signed anew while {} could still land", earlier.signatures[0]);
+        }
+        self.sent.push(transaction.clone());
+        match packet {
+            Packet::Arrives => self.land(transaction),
+            Packet::Late => self.late.push((self.height + 2, transaction.clone())),
+            Packet::Lost => {}
+        }
+        signature
+    }
+
+    fn land(&mut self, transaction: &Transaction) {
+        if self.height <= self.last_valid(transaction) {
+            let status = Status { slot: self.height, level: StatusLevel::Confirmed, error: self.fails_with.clone() };
+            self.ledger.entry(transaction.signatures[0]).or_insert(status);
+        }
+    }
+
+    fn next_block(&mut self) -> u64 {
+        self.height += 1;
+        let arrived: Vec<_> = self.late.extract_if(.., |(at, _)| *at <= self.height).collect();
+        arrived.iter().for_each(|(_, transaction)| self.land(transaction));
+        self.height
+    }
+}
+
+#[async_trait]
+impl Chain for Rough {
+    async fn account(&self, _key: &Pubkey) -> Result<Option<Account>, ChainError> {
+        Ok(None)
+    }
+
+    async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
+        Ok(vec![None; keys.len()])
+    }
+
+    async fn accounts_of(
+        &self,
+        _program: &Pubkey,
+        _filters: &[(usize, Vec<u8>)],
+    ) -> Result<Vec<(Pubkey, Account)>, ChainError> {
+        Ok(Vec::new())
+    }
+
+    async fn latest_blockhash(&self) -> Result<(Hash, u64), ChainError> {
+        self.call(|state, _| {
+            let mut bytes = [7; 32];
+            bytes[..8].copy_from_slice(&state.height.to_le_bytes());
+            let (hash, last_valid) = (Hash::new_from_array(bytes), state.height + state.valid_blocks);
+            state.last_valid.insert(hash, last_valid);
+            (hash, last_valid)
+        })
+        .await
+    }
+
+    async fn block_height(&self) -> Result<u64, ChainError> {
+        self.call(|state, _| state.next_block()).await
+    }
+
+    async fn slot(&self) -> Result<u64, ChainError> {
+        Ok(self.state.lock().unwrap().height)
+    }
+
+    async fn unix_timestamp(&self) -> Result<i64, ChainError> {
+        Ok(0)
+    }
+
+    async fn simulate(&self, _transaction: &Transaction) -> Result<Simulation, ChainError> {
+        self.call(|state, _| state.simulation.clone()).await
+    }
+
+    async fn send(&self, transaction: &Transaction) -> Result<Signature, ChainError> {
+        assert!(transaction.is_signed());
+        self.call(|state, packet| state.hand_in(transaction, packet)).await
+    }
+
+    async fn signature_status(&self, signature: &Signature) -> Result<Option<Status>, ChainError> {
+        self.call(|state, _| state.ledger.get(signature).cloned()).await
+    }
+
+    async fn transaction_events(&self, signature: &Signature) -> Result<Vec<MillraceEvent>, ChainError> {
+        Err(ChainError::UnknownTransaction(*signature))
+    }
+
+    async fn signatures_of(&self, _address: &Pubkey, _until: Option<Signature>) -> Result<Vec<Signature>, ChainError> {
+        Ok(Vec::new())
+    }
+
+    async fn minimum_balance(&self, _len: usize) -> Result<u64, ChainError> {
+        Ok(0)
+    }
+}
+
+fn payer() -> Keypair {
+    Keypair::new_from_array([9; 32])
+}
+
+fn instruction(data: &[u8]) -> Instruction {
+    Instruction { program_id: PROGRAM_ID, accounts: vec![], data: data.to_vec() }
+}
+
+/// Submits one thing; `None` when the process died on the way.
+async fn submit(path: &Path, chain: &Rough, data: &[u8]) -> Option<Result<Signature, SubmitError>> {
+    let outbox = Outbox::open(path).unwrap();
+    let (payer, instructions) = (payer(), [instruction(data)]);
+    tokio::select! {
+        result = outbox.submit(chain, "a thing", &instructions, &payer, &[]) => Some(result),
+        () = chain.crashed.notified() => None,
+    }
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        4 => Just(Fault::None),
+        2 => Just(Fault::Down),
+        2 => Just(Fault::AnswerLost),
+        2 => Just(Fault::PacketLost),
+        2 => Just(Fault::Late),
+        1 => Just(Fault::CrashBefore),
+        1 => Just(Fault::CrashAfter),
+    ]
+}
+
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn whatever_fails_and_whenever_the_process_dies_it_lands_once(script in prop::collection::vec(fault(), 0..40)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.sqlite");
+        let chain = Rough::new(&script);
+        let signature = paused().block_on(async {
+            // Every round uses up a part of the script, so this ends.
+            for _ in 0..=script.len() {
+                if let Some(Ok(signature)) = submit(&path, &chain, b"once").await {
+                    return Some(signature);
+                }
+            }
+            None
+        });
+        let signature = signature.expect("it went through once the faults were over");
+        prop_assert_eq!(chain.landed(), 1);
+        prop_assert!(chain.state.lock().unwrap().ledger.contains_key(&signature));
+    }
+
+    #[test]
+    fn a_restart_that_reconciles_knows_what_landed(script in prop::collection::vec(fault(), 0..12)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.sqlite");
+        let chain = Rough::new(&script);
+        paused().block_on(async {
+            let submitted = submit(&path, &chain, b"once").await;
+            chain.state.lock().unwrap().script.clear();
+            let ends = Outbox::open(&path).unwrap().reconcile(&*chain).await.unwrap();
+            let landed = ends.iter().filter(|end| end.settled == Settled::Landed).count();
+            let known = landed + usize::from(matches!(submitted, Some(Ok(_))));
+            assert_eq!(known, chain.landed());
+            assert!(Outbox::open(&path).unwrap().reconcile(&*chain).await.unwrap().is_empty());
+        });
+    }
+}
+
+/// Calls of an undisturbed submission: simulate, blockhash, height, status, send, height, status.
+const FIRST_SEND: usize = 4;
+
+fn fault_at(call: usize, fault: Fault) -> Vec<Fault> {
+    let mut script = vec![Fault::None; call];
+    script.push(fault);
+    script
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_before_the_first_send_is_sent_at_the_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&fault_at(FIRST_SEND, Fault::CrashBefore));
+    assert!(submit(&path, &chain, b"x").await.is_none());
+    assert_eq!(chain.landed(), 0);
+    let ends = Outbox::open(&path).unwrap().reconcile(&*chain).await.unwrap();
+    assert_eq!(
+        ends.iter().map(|end| (end.label.as_str(), end.settled)).collect::<Vec<_>>(),
+        [("a thing", Settled::Landed)]
+    );
+    assert_eq!(chain.landed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_landed_as_the_process_died_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&fault_at(FIRST_SEND, Fault::CrashAfter));
+    assert!(submit(&path, &chain, b"x").await.is_none());
+    let first = chain.signatures();
+    assert_eq!((first.len(), chain.landed()), (1, 1));
+    // The same thing again: the answer is what landed, and nothing is sent.
+    assert_eq!(submit(&path, &chain, b"x").await.unwrap().unwrap(), first[0]);
+    assert_eq!(chain.signatures(), first);
+    // Another thing is not taken for it.
+    assert_ne!(submit(&path, &chain, b"y").await.unwrap().unwrap(), first[0]);
+    assert_eq!(chain.landed(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_packet_is_sent_again_under_the_same_signature() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&fault_at(FIRST_SEND, Fault::PacketLost));
+    chain.state.lock().unwrap().valid_blocks = 1_000;
+    let signature = submit(&path, &chain, b"x").await.unwrap().unwrap();
+    assert_eq!((chain.signatures(), chain.landed()), (vec![signature; 2], 1));
+    assert!(chain.state.lock().unwrap().last_valid.len() == 1, "it was signed once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expired_is_signed_anew_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    // The first transaction never arrives. `State::hand_in` checks that the second comes after the first's expiry.
+    let chain = Rough::new(&fault_at(FIRST_SEND, Fault::PacketLost));
+    let signature = submit(&path, &chain, b"x").await.unwrap().unwrap();
+    assert_eq!(chain.landed(), 1);
+    assert_eq!(chain.signatures().last(), Some(&signature));
+    assert!(chain.state.lock().unwrap().height > VALID_BLOCKS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_falls_silent_leaves_it_undecided_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let mut script = fault_at(FIRST_SEND, Fault::AnswerLost);
+    script.extend([Fault::Down; 200]);
+    let chain = Rough::new(&script);
+    let error = submit(&path, &chain, b"x").await.unwrap().unwrap_err();
+    assert!(matches!(error, SubmitError::Undecided { .. }), "{error}");
+    assert!(error.to_string().contains("check --url") && error.to_string().contains("may have landed"), "{error}");
+    chain.state.lock().unwrap().script.clear();
+    let signature = submit(&path, &chain, b"x").await.unwrap().unwrap();
+    assert_eq!((chain.landed(), chain.signatures()[0]), (1, signature));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_rpc_that_is_down_from_the_start_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    for call in 0..2 {
+        let chain = Rough::new(&fault_at(call, Fault::Down));
+        let error = submit(&path, &chain, b"x").await.unwrap().unwrap_err();
+        assert!(matches!(error, SubmitError::Chain(ChainError::Unreachable { .. })), "{error}");
+        assert!(Outbox::open(&path).unwrap().reconcile(&*chain).await.unwrap().is_empty());
+        assert!(chain.signatures().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn submitters_at_once_each_land_even_with_the_same_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&[]);
+    // One key, one content, one blockhash: the chain would take them for one transaction.
+    let (outbox, key, instructions) = (Outbox::open(&path).unwrap(), payer(), [instruction(b"same")]);
+    let labels = ["one", "two", "three", "four"];
+    let [a, b, c, d] = labels.map(|label| outbox.submit(&*chain, label, &instructions, &key, &[]));
+    let ends = tokio::join!(a, b, c, d);
+    let signatures = [ends.0.unwrap(), ends.1.unwrap(), ends.2.unwrap(), ends.3.unwrap()];
+    let distinct: std::collections::HashSet<_> = signatures.iter().collect();
+    assert_eq!((distinct.len(), chain.landed()), (4, 4));
+    for (label, signature) in labels.iter().zip(signatures) {
+        assert_eq!(outbox.landed(label).await.unwrap(), Some(signature));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_in_the_simulation_is_named_and_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&[]);
+    let refusal = InstructionError::Custom(MillraceError::NotEnoughFree.into());
+    chain.state.lock().unwrap().simulation.error = Some(TransactionError::InstructionError(1, refusal));
+    let error = submit(&path, &chain, b"x").await.unwrap().unwrap_err();
+    assert!(error.is(MillraceError::NotEnoughFree), "{error}");
+    assert!(error.to_string().starts_with("The free balance is smaller than the amount"), "{error}");
+    assert!(chain.signatures().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_in_a_block_is_named_and_may_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&[]);
+    let refusal = InstructionError::Custom(MillraceError::StaleLeaf.into());
+    chain.state.lock().unwrap().fails_with = Some(TransactionError::InstructionError(1, refusal));
+    let error = submit(&path, &chain, b"x").await.unwrap().unwrap_err();
+    assert!(error.is(MillraceError::StaleLeaf), "{error}");
+    chain.state.lock().unwrap().fails_with = None;
+    submit(&path, &chain, b"x").await.unwrap().unwrap();
+    assert_eq!(chain.landed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_transaction_carries_one_compute_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(folder.path().join("outbox.sqlite")).unwrap();
+    let (chain, key) = (Rough::new(&[]), payer());
+    outbox.submit(&*chain, "simulated", &[instruction(b"x")], &key, &[]).await.unwrap();
+    let own = solana_compute_budget_interface::ComputeBudgetInstruction::set_compute_unit_limit(77);
+    outbox.submit(&*chain, "passed", &[own, instruction(b"x")], &key, &[]).await.unwrap();
+    let state = chain.state.lock().unwrap();
+    let limits = state.sent.iter().map(|transaction| &transaction.message.instructions[0].data);
+    // SetComputeUnitLimit: 1,000 simulated and a fifth more and 20,000 to spare; then the caller's own.
+    let expected = [21_200u32, 77].map(|units| [&[2][..], &units.to_le_bytes()].concat());
+    assert_eq!(limits.cloned().collect::<Vec<_>>(), expected);
+    assert!(state.sent.iter().all(|transaction| transaction.message.instructions.len() == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_key_and_too_many_bytes_are_refused_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(folder.path().join("outbox.sqlite")).unwrap();
+    let (chain, key, other) = (Rough::new(&[]), payer(), Keypair::new_from_array([5; 32]));
+    let mut needs_other = instruction(b"x");
+    needs_other.accounts.push(millrace_client::AccountMeta::new_readonly(other.pubkey(), true));
+    let error = outbox.submit(&*chain, "x", &[needs_other.clone()], &key, &[]).await.unwrap_err();
+    assert!(matches!(error, SubmitError::MissingSigner(missing) if missing == other.pubkey()), "{error}");
+    let error = outbox.submit(&*chain, "x", &[instruction(&[0; 1_300])], &key, &[]).await.unwrap_err();
+    assert!(matches!(error, SubmitError::TooLong { len } if len > 1_232), "{error}");
+    assert!(chain.signatures().is_empty());
+    outbox.submit(&*chain, "x", &[needs_other], &key, &[&other, &key]).await.unwrap();
+    assert_eq!(chain.landed(), 1);
+}
