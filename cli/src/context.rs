@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use millrace::state::Config;
 use millrace_client::amount::format_mill;
 use millrace_client::config::{self, ClientConfig};
+use millrace_client::ix::Market;
 use millrace_client::{fetch, keys, pda, token, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signature, Signer};
 
 use crate::output::{self, Format};
@@ -108,6 +109,11 @@ impl Context {
             bail!("not signed, nothing was sent");
         }
         Ok(())
+    }
+
+    /// The accounts of the market that instructions name.
+    pub async fn market_accounts(&self) -> Result<Market> {
+        Ok(Market::from(&self.market().await?))
     }
 
     /// MILL in the wallet of `owner`, base units.

@@ -98,7 +98,7 @@ pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
     let jobs = fetch_all::<Job>(chain, &[]).await?;
     let leases = fetch_all::<Lease>(chain, &[]).await?;
     let supply = mint_supply(chain, &config.mint).await?;
-    let accounts = token_accounts(chain, &config.mint).await?;
+    let accounts = token_accounts(chain, &config.token_program, &config.mint).await?;
     let now = chain.unix_timestamp().await?;
     let balances: BTreeMap<Pubkey, u64> = accounts.iter().map(|holding| (holding.account, holding.amount)).collect();
 

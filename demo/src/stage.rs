@@ -133,7 +133,7 @@ impl Stage {
     /// `millrace` as `who` types it.
     pub fn command(&self, who: &str, arguments: &[&str]) -> Command {
         let mut command = self.built.binary("millrace");
-        command.args(["--url", &self.url, "--output", "json", "--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
+        command.args(["--url", &self.url, "--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
         // Settings, outbox and packed inputs of this run stay in its folder.
         command.env("MILLRACE_CONFIG", self.dir.join("config.toml")).env("XDG_STATE_HOME", self.dir.join(format!("{who}-state")));
         command

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{bail, Context as _, Result};
 use millrace::state::Customer;
-use millrace_client::token::{open_wallet, TOKEN_ACCOUNT_LEN};
+use millrace_client::token::{open_wallet, wallet, TOKEN_ACCOUNT_LEN};
 use millrace_client::{fetch, ix, pda, Pubkey};
 use serde::Serialize;
 
@@ -115,9 +115,9 @@ async fn deposit(context: &Context, amount: u64) -> Result<()> {
     context.confirm(&Quote { title: "Deposit into your escrow".into(), rows: vec![("amount", mill(amount)), ("rent", rent)] })?;
     let mut instructions = Vec::new();
     if is_new {
-        instructions.push(ix::open_customer(&authority, &market.mint, &market.token_program));
+        instructions.push(ix::open_customer(&authority, &(&market).into()));
     }
-    instructions.push(ix::deposit(&authority, &market.mint, &market.token_program, amount));
+    instructions.push(ix::deposit(&authority, &pda::customer(&authority), &wallet(&authority, &market.mint, &market.token_program), &(&market).into(), amount));
     context.submit("deposit", &instructions).await?;
     show(context, &authority).await
 }
@@ -131,7 +131,7 @@ async fn withdraw(context: &Context, amount: u64) -> Result<()> {
     context.confirm(&Quote { title: "Withdraw from your escrow".into(), rows: vec![("amount", mill(amount))] })?;
     let instructions = [
         open_wallet(&authority, &authority, &market.mint, &market.token_program),
-        ix::withdraw_customer(&authority, &market.mint, &market.token_program, amount),
+        ix::withdraw_customer(&authority, &wallet(&authority, &market.mint, &market.token_program), &(&market).into(), amount),
     ];
     context.submit("withdraw", &instructions).await?;
     show(context, &authority).await

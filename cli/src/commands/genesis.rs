@@ -4,10 +4,11 @@ use std::fmt;
 
 use anyhow::{bail, Context as _, Result};
 use millrace::constants::MAX_GROWTH;
-use millrace::instructions::InitializeArgs;
+use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::state::{Beacons, Config, DurationBounds, OracleSet, Params, Reports, Span};
 use millrace_client::token::{create_mint, open_wallet, wallet, MINT_LEN, TOKEN_ACCOUNT_LEN};
-use millrace_client::{fetch, ix, pda, Keypair, Pubkey, Signer};
+use millrace_client::ix::{self, Market};
+use millrace_client::{fetch, pda, Keypair, Pubkey, Signer};
 use serde::Serialize;
 
 use crate::context::{mill, Context, Quote};
@@ -236,10 +237,7 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
             open_wallet(&payer, &args.oracle_pool, &args.mint, &token_program),
             ix::initialize(
                 &payer,
-                &args.mint,
-                &token_program,
-                &treasury,
-                &oracle_pool,
+                &Market { mint: args.mint, token_program, oracle_pool, treasury },
                 InitializeArgs { bounds: args.profile.bounds(), params: args.profile.params() },
             ),
         ];
@@ -253,7 +251,7 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
     for seat in &args.oracles {
         let seats = fetch::<OracleSet>(chain, &pda::oracles()).await?.context("the oracle set is missing")?;
         if seats.seats().iter().all(|taken| taken.authority != seat.authority) {
-            context.submit("seat oracle", &[ix::seat_oracle(&payer, &seat.authority, seat.weight, seat.endpoint)]).await?;
+            context.submit("seat oracle", &[ix::seat_oracle(&payer, SeatOracleArgs { oracle_authority: seat.authority, weight: seat.weight, endpoint: seat.endpoint })]).await?;
         }
     }
     context.submit("seal genesis", &[ix::seal_genesis(&payer)]).await?;

@@ -193,25 +193,41 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Register(args) => register(context, args).await,
         Command::SetAsk { index, ask_per_sec } => {
-            let authority = context.address()?;
+            let (authority, own) = own(context)?;
             let title = format!("Ask {} a second for node {index}", mill(ask_per_sec));
-            change(context, "set ask", index, title, ix::set_ask(&authority, index, ask_per_sec)).await
+            change(context, "set ask", index, title, ix::set_ask(&authority, &own.provider, &own.node(index), ask_per_sec)).await
         }
         Command::Drain { index } => {
-            let authority = context.address()?;
-            change(context, "drain", index, format!("Take no new work on node {index}"), ix::drain(&authority, index, true)).await
+            let (authority, own) = own(context)?;
+            change(context, "drain", index, format!("Take no new work on node {index}"), ix::drain(&authority, &own.provider, &own.node(index), true)).await
         }
         Command::Resume { index } => {
-            let authority = context.address()?;
-            change(context, "resume", index, format!("Take work on node {index} again"), ix::drain(&authority, index, false)).await
+            let (authority, own) = own(context)?;
+            change(context, "resume", index, format!("Take work on node {index} again"), ix::drain(&authority, &own.provider, &own.node(index), false)).await
         }
         Command::Retire { index } => {
-            let authority = context.address()?;
-            change(context, "retire", index, format!("Take node {index} off the market for good"), ix::retire(&authority, index)).await
+            let (authority, own) = own(context)?;
+            change(context, "retire", index, format!("Take node {index} off the market for good"), ix::retire(&authority, &own.node(index))).await
         }
         Command::Show { index, authority } => show(context, &authority.map_or_else(|| context.address(), Ok)?, index).await,
         Command::List => list(context).await,
     }
+}
+
+/// The provider of the key in use.
+struct Own {
+    provider: Pubkey,
+}
+
+impl Own {
+    fn node(&self, index: u32) -> Pubkey {
+        pda::node(&self.provider, index)
+    }
+}
+
+fn own(context: &Context) -> Result<(Pubkey, Own)> {
+    let authority = context.address()?;
+    Ok((authority, Own { provider: pda::provider(&authority) }))
 }
 
 async fn show(context: &Context, authority: &Pubkey, index: u32) -> Result<()> {

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{bail, Context as _, Result};
 use millrace::instructions::RegisterProviderArgs;
 use millrace::state::{Provider, ProviderStatus};
-use millrace_client::token::{open_wallet, TOKEN_ACCOUNT_LEN};
+use millrace_client::token::{open_wallet, wallet, TOKEN_ACCOUNT_LEN};
 use millrace_client::{endpoint, fetch, fetch_all, ix, pda, Pubkey};
 use serde::Serialize;
 
@@ -193,7 +193,7 @@ async fn register(context: &Context, args: RegisterProviderArgs) -> Result<()> {
             ("rent", context.rent(&[8 + std::mem::size_of::<Provider>(), TOKEN_ACCOUNT_LEN]).await?),
         ],
     })?;
-    context.submit("register provider", &[ix::register_provider(&authority, &market.mint, &market.token_program, args)]).await?;
+    context.submit("register provider", &[ix::register_provider(&authority, &(&market).into(), args)]).await?;
     show(context, &authority).await
 }
 
@@ -208,7 +208,7 @@ async fn stake(context: &Context, amount: u64) -> Result<()> {
         title: format!("Stake {}", mill(amount)),
         rows: vec![("amount", mill(amount)), ("stake after", mill(provider.stake + amount)), ("leaves after", format!("{} s of unbonding", market.params.unbonding_secs))],
     })?;
-    context.submit("stake", &[ix::stake(&authority, &market.mint, &market.token_program, amount)]).await?;
+    context.submit("stake", &[ix::stake(&authority, &wallet(&authority, &market.mint, &market.token_program), &(&market).into(), amount)]).await?;
     show(context, &authority).await
 }
 
@@ -240,7 +240,7 @@ async fn withdraw(context: &Context) -> Result<()> {
     })?;
     let instructions = [
         open_wallet(&authority, &authority, &market.mint, &market.token_program),
-        ix::withdraw(&authority, &market.mint, &market.token_program),
+        ix::withdraw(&authority, &wallet(&authority, &market.mint, &market.token_program), &(&market).into()),
     ];
     context.submit("withdraw", &instructions).await?;
     show(context, &authority).await
@@ -253,6 +253,6 @@ async fn set_operator(context: &Context, operator: Pubkey) -> Result<()> {
         title: "Replace the operator key, from the next epoch on".into(),
         rows: vec![("from", provider.operator.to_string()), ("to", operator.to_string())],
     })?;
-    context.submit("set operator", &[ix::set_operator(&authority, operator)]).await?;
+    context.submit("set operator", &[ix::set_operator(&authority, &operator)]).await?;
     show(context, &authority).await
 }

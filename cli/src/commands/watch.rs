@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{bail, Context as _, Result};
+use millrace::instructions::{OpenCaseArgs, ProveEntryArgs};
 use millrace::state::{Beacons, Config, FraudCase, Oracle, Provider};
 use millrace_client::token::{wallet, open_wallet};
 use millrace_client::{endpoint, fetch, fetch_all, ix, pda, Pubkey};
@@ -201,21 +202,21 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
         let operator = provider.operator_at(cheat.commit.epoch);
         let instructions = [
             open_wallet(&watcher, &watcher, &market.mint, &market.token_program),
-            ix::commit_signature(&operator, &cheat.signature, &cheat.commit),
-            ix::open_case(&watcher, &cheat.commit, &node.provider, &bounty_account),
+            ix::ed25519(&operator.to_bytes(), &cheat.signature, &cheat.commit.to_bytes()),
+            ix::open_case(&watcher, &node.provider, &cheat.node(), OpenCaseArgs { commit: cheat.commit.to_bytes(), bounty_account }),
         ];
         context.submit("open fraud case", &instructions).await?;
     }
     let case = fetch::<FraudCase>(chain, &case_key).await?.context("the case is missing")?;
     if case.executed == 0 {
         for proof in cheat.proofs.iter().skip(usize::from(case.entry_count)) {
-            context.submit("prove entry", &[ix::prove_entry(&watcher, &case_key, proof.clone())]).await?;
+            context.submit("prove entry", &[ix::prove_entry(&watcher, &case_key, ProveEntryArgs { proof: proof.clone() })]).await?;
         }
         let case = fetch::<FraudCase>(chain, &case_key).await?.context("the case is missing")?;
         if !case.is_fraud() {
             bail!("only {} wrong entries share no row and no column; the case is executed when it closes", case.entry_count);
         }
-        context.submit("execute slash", &[ix::execute_slash(&case_key, &case, &provider.authority, market)]).await?;
+        context.submit("execute slash", &[ix::execute_slash(&case_key, &case, &provider, &market.into())]).await?;
     }
     let after = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let slashed_amount = after.slashed_total.saturating_sub(provider.slashed_total);

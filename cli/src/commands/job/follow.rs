@@ -181,7 +181,7 @@ async fn settle_up(context: &Context, own: &Own, lease_key: &Pubkey, lease: &Lea
             ("fee", mill(lease.fee_amount)),
         ],
     })?;
-    steps::accept_lease(context, own, lease_key, lease).await?;
+    steps::accept_lease(context, lease_key, lease).await?;
     steps::sweep_and_close(context, own).await
 }
 

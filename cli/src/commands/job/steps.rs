@@ -48,12 +48,11 @@ pub async fn award_best(context: &Context, own: &Own) -> Result<bool> {
             return Ok(true);
         }
         let Some(bid) = own.bids.get(cursor) else { return Ok(false) };
-        let award = ix::award(&payer, &own.customer, &own.key, &bid.node, &bid.provider, own.job.leases_opened);
+        let award = ix::award(&payer, &own.key, &own.job, bid);
         match context.submit("award", &[award]).await {
             Ok(_) => return Ok(true),
             Err(error) if refused_with(&error, MillraceError::BidBroken) => {
-                let market = context.market().await?;
-                let drop = ix::drop_broken_bid(&own.customer, &own.key, &bid.node, &bid.provider, &market.mint, &market.token_program);
+                let drop = ix::drop_broken_bid(&own.key, &own.job, bid, &context.market_accounts().await?);
                 context.submit("drop broken bid", &[drop]).await?;
                 cursor += 1;
             }
@@ -79,22 +78,20 @@ pub async fn award(context: &Context, id: u64) -> Result<()> {
 }
 
 /// Accepts the result and returns once the holdback is paid.
-pub async fn accept_lease(context: &Context, own: &Own, lease_key: &Pubkey, lease: &Lease) -> Result<()> {
-    let market = context.market().await?;
-    let instruction = ix::accept_result(&context.address()?, lease_key, lease, &market.mint, &market.token_program);
-    debug_assert_eq!(lease.job, own.key);
+pub async fn accept_lease(context: &Context, lease_key: &Pubkey, lease: &Lease) -> Result<()> {
+    let instruction = ix::accept_result(&context.address()?, lease_key, lease, &context.market_accounts().await?);
     context.submit("accept result", &[instruction]).await?;
     Ok(())
 }
 
 /// `millrace job accept`.
 pub async fn accept(context: &Context, id: u64) -> Result<()> {
-    let (own, key, lease) = own_lease(context, id).await?;
+    let (_, key, lease) = own_lease(context, id).await?;
     if lease.state < LeaseState::Completed as u8 {
         bail!("job {id} still runs; accept it when it has ended, or stop it with `millrace job stop {id}`");
     }
     context.confirm(&Quote { title: format!("Accept the result of job {id}"), rows: vec![("holdback to the provider", mill(lease.holdback_amount))] })?;
-    accept_lease(context, &own, &key, &lease).await?;
+    accept_lease(context, &key, &lease).await?;
     show::show(context, &context.address()?, id).await
 }
 
@@ -130,13 +127,13 @@ pub async fn cancel(context: &Context, id: u64) -> Result<()> {
 
 /// Sweeps the fees due and closes the job, in one transaction.
 pub async fn sweep_and_close(context: &Context, own: &Own) -> Result<()> {
-    let market = context.market().await?;
+    let market = context.market_accounts().await?;
     let customer = fetch::<millrace::state::Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?;
     let mut instructions = Vec::new();
     if customer.fee_due > 0 {
         instructions.push(ix::sweep_fees(&own.customer, &market));
     }
-    instructions.push(ix::close_job(&own.customer, &own.key, &own.job.rent_payer));
+    instructions.push(ix::close_job(&own.key, &own.job));
     context.submit("sweep fees and close job", &instructions).await?;
     Ok(())
 }

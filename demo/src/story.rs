@@ -1,0 +1,346 @@
+//! The story: a market is founded, machines are measured, one lies and burns, a job is bought and paid.
+//!
+//! Each step is done by the command a person would type, and read back from the chain.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+use millrace_client::amount::format_mill;
+use serde_json::Value;
+
+use crate::process::{self, free_port};
+use crate::stage::Stage;
+use crate::STOPPED;
+
+/// The honest providers and what they ask, MILL a second. The third asks more than the customer pays.
+const PROVIDERS: [(&str, &str); 3] = [("ada", "0.020"), ("ben", "0.015"), ("cho", "0.500")];
+/// The dishonest one, and the share of the rows it does not compute, percent.
+const CHEAT: (&str, &str, u32) = ("mallory", "0.010", 20);
+/// The most the customer pays, MILL a second.
+const MAX_PER_SEC: &str = "0.05";
+const ORACLES: usize = 3;
+const SUPPLY_MILL: &str = "1000000000";
+
+/// What happened, for whoever compares runs.
+#[derive(Debug, PartialEq)]
+struct Facts {
+    winner: String,
+    bids: u64,
+    exit_code: i64,
+    accuracy: String,
+    cheat_is_slashed: bool,
+}
+
+/// Tells the story in `dir`. With `kill_oracle` (1 to 3) that oracle dies while the job runs.
+pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
+    let mut stage = Stage::set(dir, 11)?;
+    local_network(&mut stage)?;
+    let mint = token(&mut stage)?;
+    market(&mut stage, &mint)?;
+    let gops = bench(&mut stage)?;
+    stakes(&mut stage, gops)?;
+    let verdict = watcher(&stage);
+    measured(&mut stage)?;
+    let slashed = cheat_caught(&mut stage, verdict)?;
+    let job = paid_job(&mut stage, kill_oracle)?;
+    let accuracy = result(&mut stage, &job)?;
+    books(&mut stage)?;
+
+    let facts = Facts {
+        winner: job["provider"].as_str().unwrap_or_default().to_owned(),
+        bids: number(&job, "bids")?,
+        exit_code: job["exit_code"].as_i64().unwrap_or(-1),
+        accuracy,
+        cheat_is_slashed: slashed,
+    };
+    let ben = millrace_client::pda::provider(&stage.address(PROVIDERS[1].0)).to_string();
+    ensure!(
+        facts.winner == ben && facts.bids == 2 && facts.exit_code == 0 && facts.cheat_is_slashed,
+        "the story ended otherwise than it must: {facts:?}, and {} is at {ben}",
+        PROVIDERS[1].0
+    );
+    println!("\nAll of it true, in {:.1} s. Keys, logs and results: {}", stage.elapsed().as_secs_f64(), stage.dir.display());
+    if stay {
+        println!("The network stays up at {}; Ctrl-C ends it.", stage.url);
+        while !STOPPED.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+    Ok(())
+}
+
+fn number(value: &Value, name: &str) -> Result<u64> {
+    value[name].as_u64().with_context(|| format!("no number {name:?} in {value}"))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
+    value[name].as_str().with_context(|| format!("no text {name:?} in {value}"))
+}
+
+fn oracle_name(number: usize) -> String {
+    format!("oracle-{number}")
+}
+
+fn operator(provider: &str) -> String {
+    format!("{provider}-operator")
+}
+
+fn everyone_who_sells() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PROVIDERS.into_iter().chain([(CHEAT.0, CHEAT.1)])
+}
+
+fn local_network(stage: &mut Stage) -> Result<()> {
+    stage.announce("A local Solana network, with the program deployed");
+    for who in ["founder", "treasury", "oracle-pool", "customer", "watcher"] {
+        stage.key(who)?;
+    }
+    for number in 1..=ORACLES {
+        stage.key(&oracle_name(number))?;
+    }
+    for (who, _) in everyone_who_sells() {
+        stage.key(who)?;
+        stage.key(&operator(who))?;
+    }
+    let (rpc_port, ws_port) = (free_port()?, free_port()?);
+    let mut command = std::process::Command::new(&stage.built.localnet);
+    command.args(["--rpc-port", &rpc_port.to_string(), "--ws-port", &ws_port.to_string(), "--with-parent"]);
+    command.arg("--program").arg(format!("{}={}", millrace::ID, stage.built.program.display()));
+    command.args(["--upgrade-authority", &stage.address("founder").to_string()]);
+    for (_, address) in stage.addresses() {
+        command.args(["--fund", &format!("{address}=100000000000")]);
+    }
+    stage.start("localnet", command)?;
+    let ready = stage.dir.join("localnet.out");
+    let url = stage.wait("the network", 30, |_| {
+        let said = std::fs::read_to_string(&ready)?;
+        let line: Option<Value> = said.lines().next().and_then(|line| serde_json::from_str(line).ok());
+        Ok(line.and_then(|line| line["rpc_url"].as_str().map(str::to_owned)))
+    })?;
+    stage.tell(format!("{url}  program {}", millrace::ID));
+    stage.url = url;
+    Ok(())
+}
+
+fn token(stage: &mut Stage) -> Result<String> {
+    stage.announce("The MILL token: its whole supply minted once, the right to mint more given up");
+    let minted = stage.millrace("founder", &["genesis", "mint", "--supply", SUPPLY_MILL])?;
+    let mint = text(&minted, "mint")?.to_owned();
+    stage.tell(format!("mint {mint}  supply {}", format_mill(number(&minted, "supply")?)));
+    Ok(mint)
+}
+
+fn market(stage: &mut Stage, mint: &str) -> Result<()> {
+    stage.announce("The market: parameters, three oracle seats, genesis sealed");
+    let ports: Vec<u16> = (0..ORACLES).map(|_| free_port()).collect::<Result<_>>()?;
+    let seats: Vec<String> =
+        ports.iter().enumerate().map(|(place, port)| format!("{}=http://127.0.0.1:{port}", stage.address(&oracle_name(place + 1)))).collect();
+    let (treasury, pool) = (stage.address("treasury").to_string(), stage.address("oracle-pool").to_string());
+    let mut arguments =
+        vec!["genesis", "init", "--profile", "local", "--mint", mint, "--treasury", &treasury, "--oracle-pool", &pool];
+    seats.iter().for_each(|seat| arguments.extend(["--oracle", seat]));
+    let opened = stage.millrace("founder", &arguments)?;
+    stage.tell(format!("an epoch is {} s, deployment {}", number(&opened, "epoch_secs")?, text(&opened, "deployment_id")?));
+    for (place, port) in ports.iter().enumerate() {
+        let name = oracle_name(place + 1);
+        let settings = format!(
+            "keypair = {:?}\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\ndata_dir = {:?}\n",
+            stage.key_path(&name),
+            stage.url,
+            stage.dir.join(format!("{name}-data"))
+        );
+        let path = stage.dir.join(format!("{name}.toml"));
+        std::fs::write(&path, settings)?;
+        let mut command = stage.built.binary("millrace-oracle");
+        command.arg("--config").arg(&path);
+        stage.start(&name, command)?;
+    }
+    let providers: Vec<String> = everyone_who_sells().map(|(who, _)| stage.address(who).to_string()).collect();
+    for to in &providers {
+        stage.millrace("founder", &["transfer", to, "10000"])?;
+    }
+    let customer = stage.address("customer").to_string();
+    stage.millrace("founder", &["transfer", &customer, "1000"])?;
+    Ok(())
+}
+
+/// Nodes claim a quarter of what is measured now, with the chain and the oracles running, so that a busy machine of
+/// two cores that runs four providers at once stays honest.
+fn bench(stage: &mut Stage) -> Result<u64> {
+    stage.announce("What this machine can do, measured");
+    let mut command = stage.built.binary("millrace-agent");
+    command.arg("bench");
+    let measured = process::json(command)?;
+    let gops = number(&measured, "gops")?;
+    let claimed = (gops / 4).max(1);
+    stage.tell(format!("{gops} gops; each node claims {claimed}"));
+    Ok(claimed)
+}
+
+fn stakes(stage: &mut Stage, gops: u64) -> Result<()> {
+    stage.announce("Four providers stake and register a machine; one of them will cheat");
+    for (who, ask_per_sec) in everyone_who_sells() {
+        let port = free_port()?;
+        let operator = operator(who);
+        let address = stage.address(&operator).to_string();
+        stage.millrace(who, &["provider", "register", "--operator", &address, "--endpoint", &format!("http://127.0.0.1:{port}")])?;
+        let staked = stage.millrace(who, &["provider", "stake", "500"])?;
+        let claimed = gops.to_string();
+        let node = stage.millrace(who, &["node", "register", "--class", "cpu", "--gops", &claimed, "--ask-per-sec", ask_per_sec])?;
+        stage.tell(format!(
+            "{who:<8} stakes {}, {} of it behind its node, asks {ask_per_sec} MILL a second",
+            format_mill(number(&staked, "stake")?),
+            format_mill(number(&node, "locked_stake")?)
+        ));
+        start_agent(stage, who, &operator, port)?;
+    }
+    Ok(())
+}
+
+fn start_agent(stage: &mut Stage, who: &str, operator: &str, port: u16) -> Result<()> {
+    let settings = format!(
+        "keypair = {:?}\nauthority = \"{}\"\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\ndata_dir = {:?}\nenvironments_dir = {:?}\n",
+        stage.key_path(operator),
+        stage.address(who),
+        stage.url,
+        stage.dir.join(format!("{who}-data")),
+        stage.built.environments,
+    );
+    let path = stage.dir.join(format!("{who}.toml"));
+    std::fs::write(&path, settings)?;
+    let command = if who == CHEAT.0 {
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.args(["cheating-agent", "--skip-percent", &CHEAT.2.to_string(), "--config"]).arg(&path);
+        command
+    } else {
+        let mut command = stage.built.binary("millrace-agent");
+        command.args(["run", "--config"]).arg(&path);
+        command
+    };
+    stage.start(who, command)
+}
+
+/// Starts the watcher, who believes no oracle; its verdict is awaited later.
+fn watcher(stage: &Stage) -> thread::JoinHandle<Result<Value>> {
+    let command = stage.command("watcher", &["watch", "--until-slashed", "--for-secs", "120"]);
+    thread::spawn(move || process::json(command))
+}
+
+fn measured(stage: &mut Stage) -> Result<()> {
+    stage.announce("The oracles audit the machines: shares, a commit, 512 random entries, a verdict by quorum");
+    let nodes = stage.wait("three machines verified", 60, |stage| {
+        let nodes = stage.millrace("founder", &["node", "list"])?;
+        let verified = nodes.as_array().is_some_and(|nodes| nodes.iter().filter(|node| node["state"] == "verified").count() == PROVIDERS.len());
+        Ok(verified.then_some(nodes))
+    })?;
+    for (who, _) in PROVIDERS {
+        let provider = millrace_client::pda::provider(&stage.address(who)).to_string();
+        let node = nodes.as_array().and_then(|nodes| nodes.iter().find(|node| node["provider"] == provider.as_str()));
+        let node = node.with_context(|| format!("{who} has no node"))?;
+        ensure!(node["state"] == "verified", "{who} was not verified, so the cheat was");
+        stage.tell(format!(
+            "{who:<8} verified at {} of {} gops claimed, {} Mbit/s",
+            number(node, "verified_gops")?,
+            number(node, "claimed_gops")?,
+            number(node, "verified_bandwidth_mbps")?
+        ));
+    }
+    Ok(())
+}
+
+fn cheat_caught(stage: &mut Stage, verdict: thread::JoinHandle<Result<Value>>) -> Result<bool> {
+    stage.announce("A watcher rechecks every commit, and proves the cheat's wrong entries on chain");
+    stage.wait("three wrong entries proven", 90, |_| Ok(verdict.is_finished().then_some(())))?;
+    let slashed = verdict.join().map_err(|_| anyhow::anyhow!("the watcher panicked"))??;
+    let provider = stage.millrace(CHEAT.0, &["provider", "show"])?;
+    let node = stage.millrace(CHEAT.0, &["node", "show", "0"])?;
+    stage.tell(format!(
+        "{} skipped {} % of its rows: {} of 512 opened entries were wrong, {} were recomputed by the program",
+        CHEAT.0,
+        CHEAT.2,
+        number(&slashed, "wrong_entries_opened")?,
+        number(&slashed, "entries_proven")?
+    ));
+    stage.tell(format!(
+        "it lost {}: {} burned, {} to the watcher; it is {}, its node {}",
+        format_mill(number(&slashed, "slashed_amount")?),
+        format_mill(number(&slashed, "burned_amount")?),
+        format_mill(number(&slashed, "bounty_amount")?),
+        text(&provider, "status")?,
+        text(&node, "state")?
+    ));
+    ensure!(number(&node, "verified_gops")? == 0, "the oracles listed the cheat as measured");
+    Ok(provider["status"] == "jailed" && node["state"] == "retired" && number(&provider, "slashed")? > 0)
+}
+
+fn paid_job(stage: &mut Stage, kill_oracle: Option<u8>) -> Result<Value> {
+    stage.announce("A customer posts a job: train a classifier on 1,797 scanned numerals, for at most 0.05 MILL a second");
+    stage.millrace("customer", &["customer", "deposit", "100"])?;
+    let manifest = job_folder()?.join("millrace.toml");
+    let out = stage.dir.join("results");
+    let (manifest, out) = (manifest.display().to_string(), out.display().to_string());
+    let command = stage.command(
+        "customer",
+        &[
+            "job", "run", &manifest, "--class", "cpu", "--objective", "price", "--max-per-sec", MAX_PER_SEC, "--bidding-secs", "5", "--out", &out,
+        ],
+    );
+    let running = thread::spawn(move || process::json(command));
+    if let Some(number) = kill_oracle {
+        stage.wait("the job at work", 60, |stage| {
+            let jobs = stage.millrace("customer", &["job", "list"])?;
+            Ok((jobs[0]["state"] == "awarded" || running.is_finished()).then_some(()))
+        })?;
+        let name = oracle_name(usize::from(number));
+        stage.kill(&name)?;
+        stage.tell(format!("{name} was killed while the job runs"));
+    }
+    stage.wait("the job posted, bid for, run, proven and paid", 120, |_| Ok(running.is_finished().then_some(())))?;
+    let job = running.join().map_err(|_| anyhow::anyhow!("the customer's command panicked"))??;
+    stage.tell(format!(
+        "{} bids; the better won at {} a second",
+        number(&job, "bids")?,
+        format_mill(number(&job, "per_sec")?)
+    ));
+    stage.tell(format!(
+        "{} proven seconds cost {}; the fee was {}, of which {} burned",
+        number(&job, "paid_secs")?,
+        format_mill(number(&job, "gross_amount")?),
+        format_mill(number(&job, "fee_amount")?),
+        format_mill(number(&job, "burned_amount")?)
+    ));
+    ensure!(number(&job, "burned_amount")? > 0 && number(&job, "paid_secs")? > 0, "nothing was paid or burned: {job}");
+    Ok(job)
+}
+
+fn job_folder() -> Result<std::path::PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("job");
+    ensure!(folder.exists(), "{} is missing; run the demo from its checkout", folder.display());
+    Ok(folder)
+}
+
+fn result(stage: &mut Stage, job: &Value) -> Result<String> {
+    stage.announce("The result, as downloaded and checked against what the oracles reported");
+    let file = stage.dir.join("results").join("accuracy.json");
+    let said = std::fs::read_to_string(&file).with_context(|| format!("{} did not arrive; the job says {job}", file.display()))?;
+    let result: Value = serde_json::from_str(&said)?;
+    let accuracy = result["accuracy"].as_f64().context("no accuracy in the result")?;
+    stage.tell(format!("accuracy {:.2} % on {} scans it had not seen  ({})", accuracy * 100.0, number(&result, "tested")?, file.display()));
+    if !(0.9..1.0).contains(&accuracy) {
+        bail!("an accuracy of {accuracy} is not what this training gives");
+    }
+    Ok(format!("{accuracy:.6}"))
+}
+
+fn books(stage: &mut Stage) -> Result<()> {
+    stage.announce("The books: every base unit, read from the chain");
+    let ledger = stage.millrace("founder", &["ledger"])?;
+    let mut shown = stage.command("founder", &["ledger"]);
+    let shown = shown.output()?;
+    stage.tell(String::from_utf8_lossy(&shown.stdout));
+    let broken: Vec<&Value> = ledger["invariants"].as_array().into_iter().flatten().filter(|it| it["holds"] != true).collect();
+    ensure!(broken.is_empty() && shown.status.success(), "invariants do not hold: {broken:?}");
+    Ok(())
+}
