@@ -78,9 +78,9 @@ CREATE TABLE IF NOT EXISTS signed (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL
 CREATE TABLE IF NOT EXISTS accepted (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS observations (epoch INTEGER PRIMARY KEY, salt BLOB NOT NULL, report TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (
-    lease BLOB PRIMARY KEY, live_millis INTEGER NOT NULL, blind_millis INTEGER NOT NULL, accepted_secs INTEGER NOT NULL,
-    watched_until_millis INTEGER NOT NULL, status INTEGER NOT NULL, exit_code INTEGER NOT NULL, result_root BLOB NOT NULL,
-    decided_at INTEGER NOT NULL);
+    lease BLOB PRIMARY KEY, live_millis INTEGER NOT NULL, blind_millis INTEGER NOT NULL, blind_until INTEGER NOT NULL,
+    accepted_secs INTEGER NOT NULL, watched_until_millis INTEGER NOT NULL, status INTEGER NOT NULL, exit_code INTEGER NOT NULL,
+    result_root BLOB NOT NULL, decided_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS audits (
     node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
     elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL,
@@ -223,11 +223,12 @@ impl Journal {
             for StoredLease { lease, tally, watched_until_millis } in leases {
                 let ending = tally.ending;
                 transaction.execute(
-                    "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                     params![
                         lease,
                         tally.live_millis as i64,
                         tally.blind_millis as i64,
+                        tally.blind_until,
                         tally.accepted_secs as i64,
                         *watched_until_millis as i64,
                         ending.map_or(LeaseStatus::Running, |ending| ending.status) as u8,
@@ -250,20 +251,17 @@ impl Journal {
         let read = |db: &Connection| {
             let mut statement = db.prepare("SELECT * FROM leases")?;
             let rows = statement.query_map([], |row| {
-                let status = LeaseStatus::try_from(row.get::<_, u8>(5)?).unwrap_or(LeaseStatus::Running);
-                let ending = Ending {
-                    status,
-                    exit_code: row.get(6)?,
-                    result_root: row.get(7)?,
-                    decided_at: row.get(8)?,
-                };
+                let status = LeaseStatus::try_from(row.get::<_, u8>(6)?).unwrap_or(LeaseStatus::Running);
+                let ending =
+                    Ending { status, exit_code: row.get(7)?, result_root: row.get(8)?, decided_at: row.get(9)? };
                 let tally = LeaseTally {
                     live_millis: row.get::<_, i64>(1)? as u64,
                     blind_millis: row.get::<_, i64>(2)? as u64,
-                    accepted_secs: row.get::<_, i64>(3)? as u64,
+                    blind_until: row.get(3)?,
+                    accepted_secs: row.get::<_, i64>(4)? as u64,
                     ending: status.is_final().then_some(ending),
                 };
-                let watched_until_millis = row.get::<_, i64>(4)? as u64;
+                let watched_until_millis = row.get::<_, i64>(5)? as u64;
                 Ok(StoredLease { lease: row.get(0)?, tally, watched_until_millis })
             })?;
             rows.collect::<Result<Vec<_>, _>>()
@@ -405,9 +403,9 @@ mod tests {
     #[test]
     fn tallies_come_back_and_ended_leases_are_forgotten() {
         let (_dir, journal) = journal();
-        let ending =
-            Ending { status: LeaseStatus::JobFailed, exit_code: -3, result_root: [9; 32], decided_at: 77 };
-        let running = LeaseTally { live_millis: 12_345, blind_millis: 6, accepted_secs: 7, ending: None };
+        let ending = Ending { status: LeaseStatus::JobFailed, exit_code: -3, result_root: [9; 32], decided_at: 77 };
+        let running =
+            LeaseTally { live_millis: 12_345, blind_millis: 6, blind_until: 8, accepted_secs: 7, ending: None };
         let stored = |byte, tally| StoredLease { lease: [byte; 32], tally, watched_until_millis: 99 };
         let leases = [stored(1, running), stored(2, LeaseTally { ending: Some(ending), ..running })];
         journal.save_leases(&leases).unwrap();

@@ -2,8 +2,16 @@
 //!
 //! Decisions are pure functions of what was observed ([`decide`]); everything else feeds them or carries them out.
 
+pub mod api;
+pub mod books;
+pub mod daemon;
 pub mod decide;
 pub mod evidence;
 pub mod journal;
 pub mod settings;
 pub mod supervisor;
+pub mod tasks;
+pub mod view;
+
+pub use daemon::Daemon;
+pub use settings::Settings;

@@ -92,7 +92,13 @@ impl Default for Timing {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { evidence_mib: 1_024, audits_per_epoch: 256, verify_at_once: 2, requests_per_sec: 10.0, polls_at_once: 64 }
+        Self {
+            evidence_mib: 1_024,
+            audits_per_epoch: 256,
+            verify_at_once: 2,
+            requests_per_sec: 10.0,
+            polls_at_once: 64,
+        }
     }
 }
 

@@ -219,10 +219,7 @@ mod tests {
 
     #[test]
     fn another_nodes_operator_is_refused() {
-        assert_eq!(
-            refusal(&commit(), &shares(), &Intake { signer: [9; 32], ..known() }),
-            CommitRefusal::WrongOperator
-        );
+        assert_eq!(refusal(&commit(), &shares(), &Intake { signer: [9; 32], ..known() }), CommitRefusal::WrongOperator);
     }
 
     #[test]

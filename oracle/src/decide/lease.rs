@@ -62,6 +62,8 @@ pub struct LeaseTally {
     pub live_millis: u64,
     /// Milliseconds this oracle did not watch: it cannot contradict others about them.
     pub blind_millis: u64,
+    /// When it last began to watch again, chain seconds: a report accepted later accounts for them.
+    pub blind_until: i64,
     /// Live seconds of the last accepted report.
     pub accepted_secs: u64,
     /// How it ended, once decided.
@@ -81,8 +83,10 @@ pub struct LeaseWatch {
 }
 
 impl LeaseWatch {
-    /// Begins or resumes a watch. The time before counts as blind by what `tally` says, never as unreachable.
-    pub fn new(tally: LeaseTally, now_millis: u64) -> Self {
+    /// Begins a watch, or resumes one after `unwatched_millis`: that time is blind, never unreachable.
+    pub fn begin(tally: LeaseTally, unwatched_millis: u64, now_millis: u64, now: i64) -> Self {
+        let blind_millis = tally.blind_millis.saturating_add(unwatched_millis);
+        let tally = LeaseTally { blind_millis, blind_until: now, ..tally };
         Self { tally, heard_millis: now_millis, running_millis: None, phase: None, ended: None }
     }
 
@@ -125,7 +129,9 @@ impl LeaseWatch {
     pub fn accept(&mut self, leaf: &LeaseLeaf) {
         self.tally.accepted_secs = self.tally.accepted_secs.max(leaf.live_secs);
         self.tally.live_millis = self.tally.live_millis.max(leaf.live_secs.saturating_mul(1_000));
-        self.tally.blind_millis = 0;
+        if leaf.at >= self.tally.blind_until {
+            self.tally.blind_millis = 0;
+        }
         if leaf.status.is_final() && !self.is_decided() {
             self.tally.ending = Some(Ending {
                 status: leaf.status,
@@ -226,7 +232,7 @@ mod tests {
     }
 
     fn watch() -> LeaseWatch {
-        LeaseWatch::new(LeaseTally::default(), 0)
+        LeaseWatch::begin(LeaseTally::default(), 0, 0, 1_000)
     }
 
     /// Running from 0 to `until`, one answer a second.
@@ -321,7 +327,8 @@ mod tests {
 
     #[test]
     fn an_oracle_that_was_down_does_not_call_the_node_unreachable() {
-        let mut resumed = LeaseWatch::new(LeaseTally { blind_millis: 60_000, ..ran(3_000).tally() }, 63_000);
+        let mut resumed = LeaseWatch::begin(ran(3_000).tally(), 60_000, 63_000, 1_063);
+        assert_eq!(resumed.tally().blind_millis, 60_000);
         assert_eq!(status(&mut resumed, &FACTS, 63_000), None);
         assert_eq!(status(&mut resumed, &FACTS, 73_000), Some(LeaseStatus::NodeFailed));
     }
@@ -355,8 +362,11 @@ mod tests {
 
     #[test]
     fn what_the_quorum_accepted_is_taken_over() {
-        let mut watch = LeaseWatch::new(LeaseTally { blind_millis: 9_000, ..LeaseTally::default() }, 0);
+        let mut watch = LeaseWatch::begin(LeaseTally::default(), 9_000, 0, 1_009);
         let mut leaf = ran(8_000).leaf([1; 32], 1_008);
+        watch.accept(&leaf);
+        assert_eq!((watch.tally().live_millis, watch.tally().blind_millis), (8_000, 9_000), "it tells of 1,008 only");
+        leaf.at = 1_012;
         watch.accept(&leaf);
         assert_eq!((watch.tally().live_millis, watch.tally().blind_millis), (8_000, 0));
         leaf.status = LeaseStatus::Completed;

@@ -1,0 +1,135 @@
+//! What the daemon answers. Agents sign with their operator key, oracles with their seat key, watchers not at all.
+
+mod audits;
+mod limit;
+mod nodes;
+mod public;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::middleware::{from_fn, from_fn_with_state, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::Router;
+use millrace_core::proof::{MAX_N, MAX_ROUNDS};
+use millrace_gemm::bundle_len;
+use millrace_wire::{verify, ApiError, Verified, VerifierState};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::daemon::Daemon;
+use crate::view::View;
+use limit::RateLimit;
+use nodes::NodeDirectory;
+
+/// Largest body but for bundles, bytes: a commit and 32 shares.
+const MAX_BODY: usize = 16 << 10;
+
+/// Requests under way at once: with the largest body they take 96 MB.
+const MAX_REQUESTS: usize = 256;
+
+/// Longest open connections may take to end when the daemon stops.
+const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+
+/// What handlers share.
+pub(crate) struct Api {
+    pub daemon: Arc<Daemon>,
+    pub nodes: NodeDirectory,
+    /// Bundles verified at once.
+    pub verifying: Semaphore,
+    rate: RateLimit,
+    requests: Semaphore,
+}
+
+/// When a request's head arrived.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrived(pub Instant);
+
+impl Api {
+    /// The chain as last seen.
+    pub fn view(&self) -> Result<Arc<View>, ApiError> {
+        self.daemon.fresh().ok_or_else(|| {
+            ApiError::unavailable("this oracle does not see the chain at the moment", "try again in some seconds")
+        })
+    }
+}
+
+/// An error that is this oracle's own, said without its particulars.
+pub(crate) fn internal(error: impl std::fmt::Display) -> ApiError {
+    tracing::error!("a request failed: {error:#}");
+    ApiError::unavailable("this oracle cannot answer at the moment", "try another oracle, or again later")
+}
+
+/// All routes.
+pub fn router(daemon: Arc<Daemon>) -> Router {
+    let limits = daemon.settings.limits;
+    let verifier = VerifierState::new(daemon.settings.authority(), MAX_BODY);
+    let bundle_verifier = verifier.with_max_body(bundle_len(MAX_N, MAX_ROUNDS));
+    let api = Arc::new(Api {
+        daemon,
+        nodes: NodeDirectory::default(),
+        verifying: Semaphore::new(limits.verify_at_once),
+        rate: RateLimit::new(limits.requests_per_sec),
+        requests: Semaphore::new(MAX_REQUESTS),
+    });
+    // Layers run from the last added to the first.
+    let signed = |routes: Router<Arc<Api>>, verifier: VerifierState| {
+        routes.layer(from_fn_with_state(api.clone(), limit_rate)).layer(from_fn_with_state(verifier, verify))
+    };
+    let small = Router::new()
+        .route("/v1/audits/shares", post(audits::share))
+        .route("/v1/audits/commits", post(audits::commit))
+        .route("/v1/proposals/{epoch}", get(public::proposal));
+    let bundles = Router::new().route("/v1/audits/{commit_id}/bundle", post(audits::bundle));
+    Router::new()
+        .route("/v1/health", get(public::health))
+        .route("/v1/reports/{epoch}", get(public::report))
+        .route("/v1/evidence", get(public::evidence_list))
+        .route("/v1/evidence/{commit_id}", get(public::evidence))
+        .merge(signed(small, verifier))
+        .merge(signed(bundles, bundle_verifier))
+        .fallback(|| async { ApiError::not_found("there is no such route", "see /v1/health, /v1/reports/{epoch}") })
+        .layer(from_fn_with_state(api.clone(), limit_requests))
+        .layer(from_fn(stamp))
+        .with_state(api)
+}
+
+/// Serves until stopped.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(daemon: Arc<Daemon>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    let server = axum::serve(listener, router(daemon)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN_WITHIN).await;
+    };
+    tokio::select! {
+        outcome = std::future::IntoFuture::into_future(server) => Ok(outcome?),
+        () = drained => Ok(()),
+    }
+}
+
+async fn stamp(mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Arrived(Instant::now()));
+    next.run(request).await
+}
+
+async fn limit_requests(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    match api.requests.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => ApiError::unavailable("too many requests are under way", "try again in a moment").into_response(),
+    }
+}
+
+async fn limit_rate(State(api): State<Arc<Api>>, verified: Verified, request: Request, next: Next) -> Response {
+    if api.rate.admits(&verified.key, Instant::now()) {
+        return next.run(request).await;
+    }
+    let most = api.daemon.settings.limits.requests_per_sec;
+    ApiError::too_many("this key sends too many requests", format!("at most {most} a second")).into_response()
+}

@@ -1,0 +1,118 @@
+//! Reports, evidence and health: for anyone. Proposals: for oracles.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::Json;
+use millrace_client::Pubkey;
+use millrace_wire::messages::{Evidence, EvidenceSummary, Report};
+use millrace_wire::{ApiError, Verified};
+use serde::Serialize;
+
+use super::{internal, Api};
+use crate::daemon::blocking;
+
+/// How the daemon is.
+#[derive(Debug, Serialize)]
+pub(crate) struct Health {
+    /// Version of the program.
+    version: &'static str,
+    /// The oracle's key.
+    oracle: String,
+    /// Its seat, if it holds one.
+    seat: Option<u8>,
+    /// The current epoch.
+    epoch: u64,
+    /// The chain's slot.
+    slot: u64,
+    /// How long ago the chain was looked at, milliseconds.
+    seen_millis_ago: u64,
+    /// Leases under watch.
+    leases: usize,
+    /// Audits remembered.
+    audits: usize,
+}
+
+/// `GET /v1/health`
+pub(crate) async fn health(State(api): State<Arc<Api>>) -> Result<Json<Health>, ApiError> {
+    let view = api.view()?;
+    let leases = api.daemon.leases().len();
+    let audits = api.daemon.audits().records.len();
+    Ok(Json(Health {
+        version: env!("CARGO_PKG_VERSION"),
+        oracle: api.daemon.me.to_string(),
+        seat: view.seat_of(&api.daemon.me),
+        epoch: view.epoch,
+        slot: view.slot,
+        seen_millis_ago: u64::try_from(view.taken.elapsed().as_millis()).unwrap_or(u64::MAX),
+        leases,
+        audits,
+    }))
+}
+
+/// `GET /v1/proposals/{epoch}`: what this oracle signed for the epoch, or would sign.
+pub(crate) async fn proposal(
+    State(api): State<Arc<Api>>,
+    Path(epoch): Path<u64>,
+    verified: Verified,
+) -> Result<Json<Report>, ApiError> {
+    if api.view()?.seat_of(&Pubkey::from(verified.key)).is_none() {
+        return Err(ApiError::forbidden(
+            "proposals are for oracles",
+            "read the accepted report at /v1/reports/{epoch}",
+        ));
+    }
+    let journal = api.daemon.journal.clone();
+    let signed = blocking(move || journal.signed(epoch)).await.map_err(internal)?.map_err(internal)?;
+    if let Some(set) = signed {
+        return Ok(Json(set.to_wire()));
+    }
+    let ballots = api.daemon.ballots();
+    let ballot = ballots.by_epoch.get(&epoch).ok_or_else(|| {
+        ApiError::not_found(
+            format!("there is no proposal for epoch {epoch} here"),
+            "ask when the epoch has ended, and for one of the last two",
+        )
+    })?;
+    Ok(Json(ballot.own.to_wire()))
+}
+
+/// `GET /v1/reports/{epoch}`: all leaves of the accepted report, from which anyone computes paths.
+pub(crate) async fn report(State(api): State<Arc<Api>>, Path(epoch): Path<u64>) -> Result<Json<Report>, ApiError> {
+    let journal = api.daemon.journal.clone();
+    let set = blocking(move || journal.accepted(epoch)).await.map_err(internal)?.map_err(internal)?;
+    let set = set.ok_or_else(|| {
+        ApiError::not_found(
+            format!("this oracle has no accepted report of epoch {epoch}"),
+            "ask for one of the last 64 epochs with an accepted root on chain",
+        )
+    })?;
+    Ok(Json(set.to_wire()))
+}
+
+/// `GET /v1/evidence`
+pub(crate) async fn evidence_list(State(api): State<Arc<Api>>) -> Result<Json<Vec<EvidenceSummary>>, ApiError> {
+    let evidence = api.daemon.evidence.clone();
+    blocking(move || evidence.list()).await.map_err(internal)?.map(Json).map_err(internal)
+}
+
+/// `GET /v1/evidence/{commit_id}`
+pub(crate) async fn evidence(
+    State(api): State<Arc<Api>>,
+    Path(commit_id): Path<String>,
+) -> Result<Json<Evidence>, ApiError> {
+    let commit_id = parse_commit_id(&commit_id)?;
+    let evidence = api.daemon.evidence.clone();
+    let found = blocking(move || evidence.get(&commit_id)).await.map_err(internal)?.map_err(internal)?;
+    found.map(Json).ok_or_else(|| {
+        ApiError::not_found("there is no evidence of this commit here", "see /v1/evidence for what there is")
+    })
+}
+
+/// Reads a commit's id out of a path.
+pub(super) fn parse_commit_id(text: &str) -> Result<[u8; 32], ApiError> {
+    let mut id = [0; 32];
+    hex::decode_to_slice(text, &mut id)
+        .map_err(|_| ApiError::bad_request("this is no commit's id", "sha256 of the commit as 64 hex digits"))?;
+    Ok(id)
+}

@@ -1,0 +1,204 @@
+//! The daemon: what its tasks share, and how they start and stop.
+
+use std::collections::HashMap;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use ed25519_dalek::SigningKey;
+use millrace_client::{keys, Chain, Keypair, Outbox, Pubkey, Signer};
+use millrace_wire::SignedClient;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::books::{AuditBook, AuditEntry, Ballots, LeaseBook};
+use crate::evidence::EvidenceStore;
+use crate::journal::{Journal, StoredLease};
+use crate::settings::{of_epoch, Settings};
+use crate::supervisor::Supervisor;
+use crate::view::View;
+use crate::{api, tasks};
+
+/// Longest a reconciliation at the start may take: what is left undecided is found out by the next submission.
+const RECONCILE_WITHIN: Duration = Duration::from_secs(20);
+
+/// What the tasks share.
+pub struct Daemon {
+    /// What the operator set.
+    pub settings: Settings,
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// The seat's key.
+    pub key: Keypair,
+    /// Its public half.
+    pub me: Pubkey,
+    /// Asks agents and other oracles, signing with the seat's key.
+    pub client: SignedClient,
+    /// What must survive.
+    pub journal: Arc<Journal>,
+    /// What watchers may read.
+    pub evidence: Arc<EvidenceStore>,
+    /// Sends transactions.
+    pub outbox: Outbox,
+    /// The chain as last seen.
+    pub view: watch::Sender<Option<Arc<View>>>,
+    /// Epoch this process first saw.
+    pub up_since_epoch: OnceLock<u64>,
+    /// Leases as they were when the last process stopped; each is taken out when its watch resumes.
+    pub stored_leases: Mutex<HashMap<[u8; 32], StoredLease>>,
+    leases: Mutex<LeaseBook>,
+    audits: Mutex<AuditBook>,
+    ballots: Mutex<Ballots>,
+    born: Instant,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Unix milliseconds by this machine's clock.
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs work that waits for a disk or a processor off the async threads.
+///
+/// # Errors
+/// When it panicked.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("work off the async threads panicked")
+}
+
+impl Daemon {
+    /// Opens the data directory and reads back what the last process left.
+    ///
+    /// # Errors
+    /// When the directory, a database or the key cannot be used.
+    pub fn open(settings: Settings, chain: Arc<dyn Chain>, key: Keypair) -> anyhow::Result<Arc<Self>> {
+        let dir = &settings.data_dir;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+        let journal = Journal::open(&dir.join("journal.db"))?;
+        let max_bytes = settings.limits.evidence_mib.saturating_mul(1 << 20);
+        let evidence_path = dir.join("evidence.db");
+        let evidence = EvidenceStore::open(&evidence_path, max_bytes)
+            .with_context(|| format!("cannot use {}", evidence_path.display()))?;
+        let outbox = Outbox::open(dir.join("outbox.db"))?;
+
+        let mut audits = AuditBook::default();
+        for stored in journal.audits()? {
+            audits.records.insert(stored.record.key(), AuditEntry::new(stored.record, stored.is_reported));
+        }
+        let stored_leases = journal.leases()?.into_iter().map(|stored| (stored.lease, stored)).collect();
+        let seed = keys::seed(&key);
+        let client = SignedClient::new(SigningKey::from_bytes(&seed), Duration::from_secs(5))?;
+        Ok(Arc::new(Self {
+            me: key.pubkey(),
+            settings,
+            chain,
+            key,
+            client,
+            journal: Arc::new(journal),
+            evidence: Arc::new(evidence),
+            outbox,
+            view: watch::Sender::new(None),
+            up_since_epoch: OnceLock::new(),
+            stored_leases: Mutex::new(stored_leases),
+            leases: Mutex::default(),
+            audits: Mutex::new(audits),
+            ballots: Mutex::default(),
+            born: Instant::now(),
+        }))
+    }
+
+    /// Serves `listener` and runs every task until `stop`.
+    ///
+    /// # Errors
+    /// What the task that failed first failed with.
+    pub async fn run(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl std::future::Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        match tokio::time::timeout(RECONCILE_WITHIN, self.outbox.reconcile(self.chain.as_ref())).await {
+            Ok(Ok(ends)) => {
+                for end in ends {
+                    tracing::info!(label = end.label, signature = %end.signature, settled = ?end.settled, "reconciled");
+                }
+            }
+            Ok(Err(error)) => tracing::warn!("some transactions of the last run are undecided: {error}"),
+            Err(_) => tracing::warn!("some transactions of the last run are undecided after {RECONCILE_WITHIN:?}"),
+        }
+        let mut supervisor = Supervisor::default();
+        supervisor.spawn("chain", |stop| tasks::observer::run(self.clone(), stop));
+        supervisor.spawn("http", |stop| api::serve(self.clone(), listener, stop));
+        supervisor.spawn("beacons", |stop| tasks::beacons::run(self.clone(), stop));
+        supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), stop));
+        supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
+        supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
+        supervisor.run(stop).await
+    }
+
+    /// Milliseconds of this process's monotonic clock.
+    pub fn millis(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The chain as last seen; `None` before the first look.
+    pub fn latest(&self) -> Option<Arc<View>> {
+        self.view.borrow().clone()
+    }
+
+    /// The chain as last seen, unless that is too long ago to decide by.
+    pub fn fresh(&self) -> Option<Arc<View>> {
+        let view = self.latest()?;
+        let most = self.settings.timing.poll_every(view.epoch_secs()).saturating_mul(5).max(Duration::from_secs(3));
+        (view.taken.elapsed() <= most).then_some(view)
+    }
+
+    /// Time between two looks at the chain.
+    pub fn poll_every(&self) -> Duration {
+        let epoch_secs = self.latest().map_or(1, |view| view.epoch_secs());
+        self.settings.timing.poll_every(epoch_secs)
+    }
+
+    /// A fraction of an epoch in milliseconds.
+    pub fn millis_of_epoch(&self, fraction: f64, view: &View) -> u64 {
+        u64::try_from(of_epoch(fraction, view.epoch_secs()).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Leases under watch. Held only between two awaits.
+    pub fn leases(&self) -> MutexGuard<'_, LeaseBook> {
+        lock(&self.leases)
+    }
+
+    /// Audits under way. Held only between two awaits; after [`Self::leases`] where both are.
+    pub fn audits(&self) -> MutexGuard<'_, AuditBook> {
+        lock(&self.audits)
+    }
+
+    /// Ballots. Held only between two awaits; after the other two.
+    pub fn ballots(&self) -> MutexGuard<'_, Ballots> {
+        lock(&self.ballots)
+    }
+
+    /// Takes out what the last process knew of a lease.
+    pub fn take_stored(&self, lease: &[u8; 32]) -> Option<StoredLease> {
+        lock(&self.stored_leases).remove(lease)
+    }
+
+    /// What the last process knew of leases this one has not looked at yet: to be kept until it has.
+    pub fn still_stored(&self) -> Vec<StoredLease> {
+        lock(&self.stored_leases).values().copied().collect()
+    }
+
+    /// Forgets what the last process knew of leases that did not show up.
+    pub fn forget_stored(&self) {
+        lock(&self.stored_leases).clear();
+    }
+}

@@ -1,0 +1,232 @@
+//! Asks the agent of every live lease about once a second, counts live seconds, and decides how leases end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace::state::{Lease, Provider};
+use millrace_client::{endpoint, fetch, Pubkey};
+use millrace_wire::messages::{LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
+use millrace_wire::Sealed;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::daemon::{blocking, unix_millis, Daemon};
+use crate::decide::lease::{LeaseFacts, LeaseRules, LeaseTally, LeaseWatch, Sighting};
+use crate::journal::StoredLease;
+use crate::view::View;
+
+/// Epochs a lease that ended on chain is remembered: another oracle's report may still have it.
+const REMEMBERED_EPOCHS: u64 = 2;
+
+/// Largest status read, bytes.
+const MAX_STATUS_BYTES: usize = 16 << 10;
+
+/// Where a provider's agent answers, and the key it signs with.
+#[derive(Clone, Debug)]
+struct Agent {
+    operator: [u8; 32],
+    url: String,
+}
+
+/// Watches until stopped.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result<()> {
+    let every = Duration::from_secs_f64(daemon.settings.timing.lease_poll_secs);
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watcher = Watcher {
+        polls: Arc::new(Semaphore::new(daemon.settings.limits.polls_at_once)),
+        answer_within: every.mul_f64(0.8),
+        daemon,
+        agents: HashMap::new(),
+        agents_epoch: 0,
+        gone: HashMap::new(),
+    };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        let Some(view) = watcher.daemon.fresh() else { continue };
+        watcher.look(&view).await?;
+    }
+}
+
+struct Watcher {
+    daemon: Arc<Daemon>,
+    polls: Arc<Semaphore>,
+    answer_within: Duration,
+    /// Read once an epoch: keys and addresses change rarely.
+    agents: HashMap<Pubkey, Agent>,
+    agents_epoch: u64,
+    /// Leases no longer live on chain, since which epoch.
+    gone: HashMap<[u8; 32], u64>,
+}
+
+impl Watcher {
+    async fn look(&mut self, view: &View) -> anyhow::Result<()> {
+        self.begin_watches(view);
+        let asked = self.undecided(view);
+        self.find_agents(view, &asked).await;
+        let heard = self.ask(asked).await;
+        self.decide(view, heard);
+        self.store().await
+    }
+
+    /// Begins to watch what is new, and forgets what ended on chain some epochs ago.
+    fn begin_watches(&mut self, view: &View) {
+        let (millis, now) = (self.daemon.millis(), now_of(view));
+        let mut book = self.daemon.leases();
+        for (key, lease) in &view.leases {
+            let key = key.to_bytes();
+            self.gone.remove(&key);
+            book.entry(key).or_insert_with(|| {
+                let (tally, unwatched) = match self.daemon.take_stored(&key) {
+                    Some(stored) => (stored.tally, unix_millis().saturating_sub(stored.watched_until_millis)),
+                    None => (LeaseTally::default(), millis_between(lease.started_at, now)),
+                };
+                tracing::info!(lease = %Pubkey::from(key), live_millis = tally.live_millis, unwatched, "watching");
+                let mut watch = LeaseWatch::begin(tally, unwatched, millis, now);
+                if let Some(leaf) = self.daemon.ballots().accepted.get(&key) {
+                    watch.accept(leaf);
+                }
+                watch
+            });
+        }
+        // What the last process watched and is not live any more need not be kept.
+        if self.daemon.up_since_epoch.get().is_some_and(|up| up.saturating_add(REMEMBERED_EPOCHS) < view.epoch) {
+            self.daemon.forget_stored();
+        }
+        let live: HashSet<[u8; 32]> = view.leases.iter().map(|(key, _)| key.to_bytes()).collect();
+        book.retain(|key, _| {
+            live.contains(key)
+                || self.gone.entry(*key).or_insert(view.epoch).saturating_add(REMEMBERED_EPOCHS) >= view.epoch
+        });
+        self.gone.retain(|key, _| book.contains_key(key));
+    }
+
+    fn undecided(&self, view: &View) -> Vec<(Pubkey, Pubkey)> {
+        let book = self.daemon.leases();
+        let is_open = |key: &Pubkey| book.get(&key.to_bytes()).is_some_and(|watch| !watch.is_decided());
+        let open = view.leases.iter().filter(|(key, _)| is_open(key));
+        open.map(|(key, lease)| (*key, lease.provider)).collect()
+    }
+
+    async fn find_agents(&mut self, view: &View, leases: &[(Pubkey, Pubkey)]) {
+        if self.agents_epoch != view.epoch {
+            self.agents.clear();
+            self.agents_epoch = view.epoch;
+        }
+        for (_, provider) in leases {
+            if self.agents.contains_key(provider) {
+                continue;
+            }
+            match fetch::<Provider>(self.daemon.chain.as_ref(), provider).await {
+                Ok(Some(account)) => {
+                    let url = endpoint::from_bytes(&account.endpoint).unwrap_or_default();
+                    let operator = account.operator_at(view.epoch).to_bytes();
+                    self.agents.insert(*provider, Agent { operator, url });
+                }
+                Ok(None) => tracing::warn!(%provider, "the provider of a live lease has no account"),
+                Err(error) => tracing::warn!(%provider, "cannot read a provider: {error}"),
+            }
+        }
+    }
+
+    /// Asks all agents at once, and returns who answered, what, and when.
+    async fn ask(&self, leases: Vec<(Pubkey, Pubkey)>) -> Vec<(Pubkey, Sighting, u64)> {
+        let mut polls = JoinSet::new();
+        for (lease, provider) in leases {
+            let Some(agent) = self.agents.get(&provider).cloned() else { continue };
+            let (daemon, permits, within) = (self.daemon.clone(), self.polls.clone(), self.answer_within);
+            polls.spawn(async move {
+                let _permit = permits.acquire().await.ok()?;
+                let answer = tokio::time::timeout(within, status(&daemon, &lease, &agent)).await;
+                match answer {
+                    Ok(Ok(sighting)) => Some((lease, sighting, daemon.millis())),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%lease, "no status: {error:#}");
+                        None
+                    }
+                    Err(_) => {
+                        tracing::debug!(%lease, "no status within {within:?}");
+                        None
+                    }
+                }
+            });
+        }
+        polls.join_all().await.into_iter().flatten().collect()
+    }
+
+    fn decide(&self, view: &View, heard: Vec<(Pubkey, Sighting, u64)>) {
+        let timing = self.daemon.settings.timing;
+        let rules = LeaseRules {
+            unreachable_millis: self.daemon.millis_of_epoch(timing.unreachable, view),
+            grace_millis: self.daemon.millis_of_epoch(timing.exit_grace, view),
+        };
+        let (millis, now) = (self.daemon.millis(), now_of(view));
+        let mut book = self.daemon.leases();
+        for (lease, sighting, at_millis) in heard {
+            if let Some(watch) = book.get_mut(&lease.to_bytes()) {
+                watch.hear(sighting, at_millis);
+            }
+        }
+        for (key, lease) in &view.leases {
+            let Some(watch) = book.get_mut(&key.to_bytes()).filter(|watch| !watch.is_decided()) else { continue };
+            if let Some(ending) = watch.decide(&facts(lease), &rules, millis, now) {
+                let live_secs = watch.tally().live_millis / 1_000;
+                tracing::info!(lease = %key, status = ?ending.status, exit = ending.exit_code, live_secs, "lease ended");
+            }
+        }
+    }
+
+    async fn store(&self) -> anyhow::Result<()> {
+        let watched_until_millis = unix_millis();
+        let mut leases: Vec<StoredLease> = {
+            let book = self.daemon.leases();
+            let stored = |(lease, watch): (&[u8; 32], &LeaseWatch)| StoredLease {
+                lease: *lease,
+                tally: watch.tally(),
+                watched_until_millis,
+            };
+            book.iter().map(stored).collect()
+        };
+        leases.extend(self.daemon.still_stored());
+        let journal = self.daemon.journal.clone();
+        Ok(blocking(move || journal.save_leases(&leases)).await??)
+    }
+}
+
+/// The chain's clock now, by what it was and the time since.
+fn now_of(view: &View) -> i64 {
+    view.now.saturating_add(i64::try_from(view.taken.elapsed().as_secs()).unwrap_or(0))
+}
+
+fn millis_between(from: i64, to: i64) -> u64 {
+    u64::try_from(to.saturating_sub(from)).unwrap_or(0).saturating_mul(1_000)
+}
+
+fn facts(lease: &Lease) -> LeaseFacts {
+    LeaseFacts {
+        started_at: lease.started_at,
+        max_secs: lease.max_secs,
+        stop_at: lease.stop_at,
+        stop_notice_secs: lease.terms.stop_notice_secs,
+    }
+}
+
+/// Asks an agent about a lease. Only an answer to this very question, sealed by the operator, counts.
+async fn status(daemon: &Daemon, lease: &Pubkey, agent: &Agent) -> anyhow::Result<Sighting> {
+    let nonce = hex::encode(rand::random::<[u8; 16]>());
+    let url = format!("{}/v1/leases/{lease}/status?nonce={nonce}", agent.url.trim_end_matches('/'));
+    let sealed: Sealed = daemon.client.with_max_answer(MAX_STATUS_BYTES).get(&url).await?;
+    let answer: LeaseStatusAnswer = sealed.open(LEASE_STATUS_DOMAIN, &agent.operator)?;
+    anyhow::ensure!(answer.lease == lease.to_bytes(), "the answer is about another lease");
+    anyhow::ensure!(answer.nonce == nonce, "the answer is to another question");
+    Ok(Sighting { phase: answer.phase, exit_code: answer.exit_code, result_root: answer.result_root })
+}

@@ -1,0 +1,362 @@
+//! Makes, compares and signs one report an epoch, and keeps the leaves of what was accepted.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use millrace::constants::REPORT_RING;
+use millrace::instructions::SignReportArgs;
+use millrace::state::SeatRow;
+use millrace_client::{ix, MillraceError};
+use millrace_core::hash::sha256;
+use millrace_core::merkle::TreeNode;
+use millrace_wire::messages::Report;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::books::{findings, own_report, Ballot};
+use crate::daemon::{blocking, Daemon};
+use crate::decide::agree;
+use crate::decide::turn::{first_proposer, Vote};
+use crate::decide::LeafSet;
+use crate::journal::Signing;
+use crate::view::View;
+
+/// Longest a peer may take to answer.
+const PEER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Time before peers are asked again for the leaves of an accepted root.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Accepted roots whose leaves are looked for in one turn.
+const FETCHED_A_TURN: usize = 4;
+
+/// Reports until stopped.
+///
+/// # Errors
+/// When the journal cannot be written or read.
+pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut reporter = Reporter { daemon, accepted: BTreeMap::new(), sent_epoch: None };
+    let mut views = reporter.daemon.view.subscribe();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            changed = views.changed() => if changed.is_err() { return Ok(()) },
+        }
+        let Some(view) = reporter.daemon.fresh() else { continue };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            outcome = reporter.turn(&view) => outcome?,
+        }
+    }
+}
+
+/// Whether the leaves of an accepted root are in the journal, or when to look for them again.
+enum Leaves {
+    Kept,
+    Missing { next_try: Instant },
+}
+
+struct Reporter {
+    daemon: Arc<Daemon>,
+    accepted: BTreeMap<u64, Leaves>,
+    /// Epoch whose signature landed, while the view may not show it yet.
+    sent_epoch: Option<u64>,
+}
+
+impl Reporter {
+    async fn turn(&mut self, view: &View) -> anyhow::Result<()> {
+        self.keep_accepted(view).await?;
+        let Some(epoch) = view.epoch.checked_sub(1) else { return Ok(()) };
+        self.make_ballot(epoch, view);
+        let Some(seat) = view.seat_of(&self.daemon.me) else { return Ok(()) };
+        let journal = self.daemon.journal.clone();
+        let set = match blocking(move || journal.signed(epoch)).await?? {
+            Some(set) => Some(set),
+            None => self.choose(epoch, seat, view).await?,
+        };
+        match set {
+            Some(set) if !self.is_on_chain(&set, seat, view) => self.send(&set, view).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Fixes what this oracle saw of the epoch that just ended.
+    fn make_ballot(&self, epoch: u64, view: &View) {
+        let (leases, audits, mut ballots) = (self.daemon.leases(), self.daemon.audits(), self.daemon.ballots());
+        if ballots.by_epoch.contains_key(&epoch) {
+            return;
+        }
+        let Some(at) = view.ends_at(epoch) else { return };
+        let live = live_before(view, at);
+        let own = own_report(epoch, at, &live, &leases, &audits, &ballots);
+        let boundary = leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, at))).collect();
+        tracing::debug!(epoch, leases = own.leases().len(), nodes = own.nodes().len(), "epoch ended");
+        ballots.add(epoch, Ballot { at, own, boundary, refused: Vec::new() });
+    }
+
+    /// The report to sign now, written down; `None` while there is none.
+    async fn choose(&self, epoch: u64, seat: u8, view: &View) -> anyhow::Result<Option<LeafSet>> {
+        let Some(ballot) = self.daemon.ballots().by_epoch.get(&epoch).cloned() else { return Ok(None) };
+        let seats = u8::try_from(view.seats.len()).unwrap_or(u8::MAX);
+        let Some(first) = first_proposer(epoch, view.beacon(epoch).as_ref(), seats) else { return Ok(None) };
+        let vote = Vote {
+            first,
+            seats,
+            elapsed_millis: u64::try_from(view.since_epoch().as_millis()).unwrap_or(u64::MAX),
+            fallback_millis: self.daemon.millis_of_epoch(self.daemon.settings.timing.fallback, view),
+            signed: signed_by_others(epoch, seat, view),
+        };
+        let candidates = vote.candidates();
+        let within = Duration::from_millis(vote.fallback_millis / 2).clamp(Duration::from_millis(100), PEER_WITHIN);
+        let mut proposals = self.ask_seats(epoch, &candidates, seat, view, within).await;
+        for candidate in candidates {
+            let set = if candidate == seat {
+                if ballot.own.is_empty() {
+                    continue;
+                }
+                ballot.own.clone()
+            } else {
+                let Some(set) = proposals.remove(&candidate) else { continue };
+                if !self.agrees(&set, epoch, candidate, &ballot) {
+                    continue;
+                }
+                set
+            };
+            return self.write_down(set, candidate).await;
+        }
+        Ok(None)
+    }
+
+    /// Asks all candidates at once: one that is down costs no more than its timeout.
+    async fn ask_seats(
+        &self,
+        epoch: u64,
+        candidates: &[u8],
+        own_seat: u8,
+        view: &View,
+        within: Duration,
+    ) -> BTreeMap<u8, LeafSet> {
+        let mut asked = JoinSet::new();
+        for seat in candidates.iter().copied().filter(|seat| *seat != own_seat) {
+            let Some(url) = view.seats.get(usize::from(seat)).and_then(|seat| seat.endpoint.clone()) else { continue };
+            let client = self.daemon.client.clone();
+            asked.spawn(async move {
+                let url = format!("{}/v1/proposals/{epoch}", url.trim_end_matches('/'));
+                let answer = tokio::time::timeout(within, client.get::<Report>(&url)).await;
+                match answer {
+                    Ok(Ok(report)) => LeafSet::from_wire(&report).ok().map(|set| (seat, set)),
+                    Ok(Err(error)) => {
+                        tracing::debug!(epoch, seat, "no proposal: {error}");
+                        None
+                    }
+                    Err(_) => None,
+                }
+            });
+        }
+        asked.join_all().await.into_iter().flatten().collect()
+    }
+
+    /// Whether a proposal fits what this oracle saw. What does not is logged once and left out of own reports a while.
+    fn agrees(&self, set: &LeafSet, epoch: u64, candidate: u8, ballot: &Ballot) -> bool {
+        let (leases, audits) = (self.daemon.leases(), self.daemon.audits());
+        let outcome = agree::check(set, epoch, ballot.at, &findings(ballot, &leases, &audits));
+        let Err(differences) = outcome else { return true };
+        let mut ballots = self.daemon.ballots();
+        let stored = ballots.by_epoch.get_mut(&epoch);
+        let is_news = stored.is_some_and(|ballot| {
+            let is_new = !ballot.refused.contains(&candidate);
+            if is_new {
+                ballot.refused.push(candidate);
+            }
+            is_new
+        });
+        if is_news && differences != [agree::Disagreement::Empty] {
+            for difference in &differences {
+                tracing::warn!(epoch, proposer = candidate, "the proposal is not signed: {difference}");
+            }
+            for account in differences.iter().filter_map(agree::Disagreement::key) {
+                ballots.dispute(account, epoch);
+            }
+        }
+        false
+    }
+
+    /// Writes the choice down before it is signed.
+    async fn write_down(&self, set: LeafSet, proposer: u8) -> anyhow::Result<Option<LeafSet>> {
+        let (journal, epoch) = (self.daemon.journal.clone(), set.epoch());
+        let (outcome, set) = blocking(move || (journal.sign_once(&set), set)).await?;
+        match outcome? {
+            Signing::Sign => {
+                tracing::info!(
+                    epoch,
+                    proposer,
+                    leases = set.leases().len(),
+                    nodes = set.nodes().len(),
+                    "report chosen"
+                );
+                Ok(Some(set))
+            }
+            Signing::Taken(root) => {
+                tracing::warn!(epoch, root = hex::encode(root), "another report was chosen before: nothing is signed");
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_on_chain(&self, set: &LeafSet, seat: u8, view: &View) -> bool {
+        let row = row_of(view, set.epoch(), seat);
+        self.sent_epoch == Some(set.epoch()) || row.is_some_and(|row| row.root == set.root())
+    }
+
+    /// Signs on chain what is written down.
+    async fn send(&mut self, set: &LeafSet, view: &View) -> anyhow::Result<()> {
+        let next_observation_hash = self.commit_observations(view).await?;
+        let epoch = set.epoch();
+        let args = SignReportArgs { epoch, root: set.root(), leaves: set.len(), next_observation_hash };
+        let instruction = ix::sign_report(&self.daemon.me, args);
+        let label = format!("sign report {epoch}");
+        let sent =
+            self.daemon.outbox.submit(self.daemon.chain.as_ref(), &label, &[instruction], &self.daemon.key, &[]).await;
+        match sent {
+            Ok(signature) => {
+                tracing::info!(epoch, root = hex::encode(set.root()), %signature, "report signed");
+                self.sent_epoch = Some(epoch);
+            }
+            Err(error) if error.is(MillraceError::AlreadySigned) => self.sent_epoch = Some(epoch),
+            Err(error) if error.is(MillraceError::WrongEpoch) => {
+                tracing::warn!(epoch, "too late to sign: {error}");
+                self.sent_epoch = Some(epoch);
+            }
+            Err(error) => tracing::warn!(epoch, "the signature did not land, trying again: {error}"),
+        }
+        Ok(())
+    }
+
+    /// Commits to what was seen of the current epoch before its proposals are known: once an epoch, salted so that the
+    /// hash gives nothing away.
+    async fn commit_observations(&self, view: &View) -> anyhow::Result<[u8; 32]> {
+        let seen = {
+            let (leases, audits, ballots) = (self.daemon.leases(), self.daemon.audits(), self.daemon.ballots());
+            let at = view.ends_at(view.epoch).context("the epoch has no end")?;
+            own_report(view.epoch, at, &live_before(view, at), &leases, &audits, &ballots)
+        };
+        let journal = self.daemon.journal.clone();
+        let (salt, seen) = blocking(move || journal.observe_once(&seen, rand::random())).await??;
+        Ok(observation_hash(&seen, &salt))
+    }
+
+    /// Finds the leaves of every accepted root: own, signed, or a peer's that gives the same root.
+    async fn keep_accepted(&mut self, view: &View) -> anyhow::Result<()> {
+        let oldest = view.epoch.saturating_sub(REPORT_RING as u64);
+        self.accepted.retain(|epoch, _| *epoch >= oldest);
+        let live: HashSet<[u8; 32]> = view.leases.iter().map(|(key, _)| key.to_bytes()).collect();
+        self.daemon.ballots().accepted.retain(|lease, _| live.contains(lease));
+        let mut fetched = 0;
+        for epoch in oldest..=view.epoch {
+            let Some(accepted) = view.reports.accepted(epoch) else { continue };
+            let root = accepted.root;
+            match self.accepted.get(&epoch) {
+                Some(Leaves::Kept) => continue,
+                Some(Leaves::Missing { next_try }) if Instant::now() < *next_try => continue,
+                _ => {}
+            }
+            let journal = self.daemon.journal.clone();
+            let (kept, signed) = blocking(move || (journal.accepted(epoch), journal.signed(epoch))).await?;
+            if let Some(set) = kept?.filter(|set| set.root() == root) {
+                self.take_over(&set);
+                self.accepted.insert(epoch, Leaves::Kept);
+                continue;
+            }
+            let at_hand = signed?.filter(|set| set.root() == root).or_else(|| {
+                let ballots = self.daemon.ballots();
+                ballots.by_epoch.get(&epoch).map(|ballot| ballot.own.clone()).filter(|set| set.root() == root)
+            });
+            let found = match at_hand {
+                Some(set) => Some(set),
+                None if fetched < FETCHED_A_TURN => {
+                    fetched += 1;
+                    self.fetch_accepted(epoch, root, view).await
+                }
+                None => continue,
+            };
+            let Some(set) = found else {
+                self.accepted.insert(epoch, Leaves::Missing { next_try: Instant::now() + ASK_AGAIN });
+                continue;
+            };
+            let journal = self.daemon.journal.clone();
+            let (written, set) = blocking(move || (journal.accept(&set), set)).await?;
+            written?;
+            self.take_over(&set);
+            tracing::info!(epoch, leaves = set.len(), signers = accepted.signers.count_ones(), "report accepted");
+            self.accepted.insert(epoch, Leaves::Kept);
+        }
+        Ok(())
+    }
+
+    /// Asks the other oracles for the leaves of an accepted root. What gives the root is right, whoever sent it.
+    async fn fetch_accepted(&self, epoch: u64, root: TreeNode, view: &View) -> Option<LeafSet> {
+        for seat in view.seats.iter().filter(|seat| seat.authority != self.daemon.me) {
+            let Some(url) = &seat.endpoint else { continue };
+            for kind in ["reports", "proposals"] {
+                let url = format!("{}/v1/{kind}/{epoch}", url.trim_end_matches('/'));
+                let answer = tokio::time::timeout(ASK_AGAIN, self.daemon.client.get::<Report>(&url)).await;
+                let set = answer.ok().and_then(Result::ok).and_then(|report| LeafSet::from_wire(&report).ok());
+                if let Some(set) = set.filter(|set| set.epoch() == epoch && set.root() == root) {
+                    return Some(set);
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes over what the quorum accepted.
+    fn take_over(&self, set: &LeafSet) {
+        let (mut leases, mut audits, mut ballots) = (self.daemon.leases(), self.daemon.audits(), self.daemon.ballots());
+        for leaf in set.leases() {
+            if let Some(watch) = leases.get_mut(&leaf.lease) {
+                watch.accept(leaf);
+            }
+            ballots.accepted.insert(leaf.lease, *leaf);
+        }
+        audits.mark_reported(set.nodes());
+    }
+}
+
+/// Leases that began before `at`.
+fn live_before(view: &View, at: i64) -> Vec<[u8; 32]> {
+    let begun = view.leases.iter().filter(|(_, lease)| lease.started_at < at);
+    begun.map(|(key, _)| key.to_bytes()).collect()
+}
+
+fn row_of(view: &View, epoch: u64, seat: u8) -> Option<&SeatRow> {
+    let rows = view.reports.rows.get((epoch % 2) as usize)?;
+    rows.get(usize::from(seat)).filter(|row| row.epoch == epoch && row.leaves > 0)
+}
+
+fn signed_by_others(epoch: u64, own_seat: u8, view: &View) -> Vec<(u8, u64, TreeNode)> {
+    let others = (0u8..).zip(&view.seats).filter(|(seat, _)| *seat != own_seat);
+    others.filter_map(|(seat, held)| Some((seat, held.weight, row_of(view, epoch, seat)?.root))).collect()
+}
+
+/// `sha256("MRobserv" ‖ epoch ‖ salt ‖ root ‖ leaves)`: what `next_observation_hash` holds.
+pub fn observation_hash(seen: &LeafSet, salt: &[u8; 16]) -> [u8; 32] {
+    sha256(&[b"MRobserv", &seen.epoch().to_le_bytes(), salt, &seen.root(), &seen.len().to_le_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::report::tests::lease;
+
+    #[test]
+    fn an_observation_hash_binds_epoch_salt_and_every_leaf() {
+        let seen = |epoch, secs| LeafSet::new(epoch, vec![lease(1, secs, 9)], vec![]);
+        let hash = observation_hash(&seen(3, 5), &[1; 16]);
+        assert_eq!(hash, observation_hash(&seen(3, 5), &[1; 16]));
+        assert_ne!(hash, observation_hash(&seen(4, 5), &[1; 16]));
+        assert_ne!(hash, observation_hash(&seen(3, 6), &[1; 16]));
+        assert_ne!(hash, observation_hash(&seen(3, 5), &[2; 16]));
+    }
+}
