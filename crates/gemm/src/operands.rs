@@ -38,6 +38,17 @@ impl PackedB {
         Self { n, bytes }
     }
 
+    /// Some columns of n bytes each, one after the other.
+    #[cfg(test)]
+    pub(crate) fn from_columns(n: usize, columns: &[u8]) -> Self {
+        let mut bytes = vec![0; columns.len()];
+        for (i, byte) in columns.iter().enumerate() {
+            let (col, k) = (i / n, i % n);
+            bytes[col / PANEL * PANEL * n + k / QUAD * PANEL * QUAD + col % PANEL * QUAD + k % QUAD] = *byte;
+        }
+        Self { n, bytes }
+    }
+
     /// Rows and columns.
     pub(crate) fn n(&self) -> usize {
         self.n
@@ -59,5 +70,36 @@ fn make_panel(seed: &[u8; 32], first_col: u32, panel: &mut [u8]) {
                 *bytes = word.to_be_bytes();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_core::proof::matrix::block;
+
+    const SEED: [u8; 32] = [9; 32];
+
+    /// A line as `millrace_core` makes it, as bytes.
+    fn bytes(operand: Operand, line: u32, n: u32) -> Vec<u8> {
+        (0..n / BLOCK_LEN as u32).flat_map(|i| block(&SEED, operand, line, i)).collect()
+    }
+
+    #[test]
+    fn lines_are_made_of_the_blocks_of_core() {
+        for n in [256, 1024] {
+            for operand in [Operand::A, Operand::B] {
+                let mut out = vec![0; n as usize];
+                line(&SEED, operand, 70_000, &mut out);
+                let expected = bytes(operand, 70_000, n).into_iter().map(|byte| (i16::from(byte) - 128) as i8);
+                assert_eq!(out, expected.collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn packed_b_is_made_of_the_columns_of_core() {
+        let columns = (0..256).flat_map(|col| bytes(Operand::B, col, 256)).collect::<Vec<_>>();
+        assert_eq!(PackedB::new(&SEED, 256).bytes, PackedB::from_columns(256, &columns).bytes);
     }
 }

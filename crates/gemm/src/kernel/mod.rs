@@ -73,3 +73,51 @@ impl Kernel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The product of `a` with the columns of `b`, by definition.
+    fn naive(n: usize, a: &[i8], b: &[u8]) -> Vec<i32> {
+        let dot = |a: &[i8], b: &[u8]| a.iter().zip(b).map(|(a, b)| i32::from(*a) * (i32::from(*b) - 128)).sum();
+        a.chunks(n).flat_map(|a| b.chunks(n).map(move |b| dot(a, b))).collect()
+    }
+
+    /// The same by every kernel here, which must agree.
+    fn by_all_kernels(n: usize, a: &[i8], b: &[u8]) -> Vec<i32> {
+        let packed = PackedB::from_columns(n, b);
+        let mut results = Kernel::available().into_iter().map(|kernel| {
+            let mut c = vec![0; a.len()];
+            kernel.multiply(a, &packed, &mut c);
+            (kernel, c.chunks(n).flat_map(|c| &c[..b.len() / n]).copied().collect::<Vec<_>>())
+        });
+        let (_, first) = results.next().expect("there is a portable kernel");
+        for (kernel, result) in results {
+            assert!(result == first, "{} differs", kernel.name());
+        }
+        first
+    }
+
+    #[test]
+    fn the_largest_sums_do_not_overflow() {
+        let n = 65_536;
+        for (a, b) in [(-128i8, 0u8), (-128, 255), (127, 0), (127, 255)] {
+            let c = by_all_kernels(n, &vec![a; ROWS * n], &vec![b; 2 * PANEL * n]);
+            let entry = n as i32 * i32::from(a) * (i32::from(b) - 128);
+            assert_eq!(c, vec![entry; ROWS * 2 * PANEL]);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn every_kernel_gives_the_product_by_definition(
+            a in prop::collection::vec(any::<i8>(), 2 * ROWS * 256),
+            b in prop::collection::vec(any::<u8>(), 4 * PANEL * 256),
+        ) {
+            prop_assert_eq!(by_all_kernels(256, &a, &b), naive(256, &a, &b));
+        }
+    }
+}

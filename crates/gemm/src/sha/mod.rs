@@ -166,3 +166,55 @@ fn put_nodes(digests: &Digests, nodes: &mut [TreeNode]) {
 /// FIPS 180-4, 5.3.3.
 const INITIAL: [u32; 8] =
     [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_core::{merkle, proof::pack_leaf};
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
+
+    proptest! {
+        #[test]
+        fn every_way_of_hashing_is_sha_256(contents in any::<[[[u8; 7]; 7]; LANES]>()) {
+            let mut messages = [[0; LANES]; 16];
+            for (i, content) in contents.iter().enumerate() {
+                let mut block = [0; 64];
+                block[..49].copy_from_slice(content.as_flattened());
+                block[49] = 0x80;
+                block[62..].copy_from_slice(&(49u16 * 8).to_be_bytes());
+                for (word, bytes) in messages.iter_mut().zip(block.as_chunks().0) {
+                    word[i] = u32::from_be_bytes(*bytes);
+                }
+            }
+            let expected: [[u8; 32]; LANES] = contents.map(|content| Sha256::digest(content.as_flattened()).into());
+            prop_assert_eq!(in_turn(&digests(&messages)), expected);
+            prop_assert_eq!(in_turn(&single::digests(&messages)), expected);
+        }
+
+        #[test]
+        fn every_way_of_transposing_is_the_definition(words: [[u32; 16]; 16]) {
+            let expected = std::array::from_fn(|i| std::array::from_fn(|j| words[j][i]));
+            prop_assert_eq!(transpose(&words), expected);
+            prop_assert_eq!(single::transpose(&words), expected);
+        }
+
+        #[test]
+        fn leaves_and_inner_nodes_are_those_of_core(
+            cells in prop::collection::vec(any::<[i32; CELLS_PER_LEAF]>(), 1..40),
+        ) {
+            let mut nodes = vec![merkle::EMPTY; cells.len()];
+            hash_leaves(cells.as_flattened(), &mut nodes);
+            for (node, cells) in nodes.iter().zip(&cells) {
+                prop_assert_eq!(*node, merkle::leaf_node(&[&pack_leaf(cells)]));
+            }
+            nodes.truncate(nodes.len() / 2 * 2);
+            let expected = nodes.chunks(2).map(|pair| merkle::parent(&pair[0], &pair[1])).collect::<Vec<_>>();
+            let mut parents = vec![merkle::EMPTY; expected.len()];
+            hash_parents(&nodes, &mut parents);
+            prop_assert_eq!(&parents, &expected);
+            hash_level_in_place(&mut nodes);
+            prop_assert_eq!(&nodes[..expected.len()], &expected);
+        }
+    }
+}
