@@ -30,8 +30,9 @@ use crate::view::View;
 pub(crate) async fn share(
     State(api): State<Arc<Api>>,
     verified: Verified,
-    Json(request): Json<ShareRequest>,
+    body: Bytes,
 ) -> Result<Json<Share>, ApiError> {
+    let request: ShareRequest = read(&body)?;
     let view = api.view()?;
     if request.epoch != view.epoch || view.beacon(view.epoch).is_none() {
         return Err(ApiError::conflict(
@@ -64,10 +65,11 @@ pub(crate) async fn share(
 pub(crate) async fn commit(
     State(api): State<Arc<Api>>,
     verified: Verified,
-    Json(request): Json<CommitRequest>,
+    body: Bytes,
 ) -> Result<Json<CommitReceipt>, ApiError> {
     // The body is here and verified: what came after the clock stopped would be the prover's gain.
     let stopped = Instant::now();
+    let request: CommitRequest = read(&body)?;
     let view = api.view()?;
     let commit = Commit::from_bytes(&request.commit)
         .map_err(|error| ApiError::bad_request(error.to_string(), "send Commit::to_bytes"))?;
@@ -202,6 +204,11 @@ pub(crate) async fn bundle(
         Ok(_) => Ok(Json(receipt(&entry))),
         Err(refusal) => Err(refuse_bundle(&refusal)),
     }
+}
+
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(error.to_string(), "JSON as millrace_wire::messages describes it"))
 }
 
 /// Marks an audit as being verified until dropped: one bundle of it at a time, and no verdict beside it.
