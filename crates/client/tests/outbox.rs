@@ -56,12 +56,14 @@ struct State {
     sent: Vec<Transaction>,
     /// Packets on their way, with the height they arrive at.
     late: Vec<(u64, Transaction)>,
+    /// Blocks that pass at the next questions for the height.
+    blocks: VecDeque<u64>,
     simulation: Simulation,
     fails_with: Option<TransactionError>,
 }
 
 /// A chain that obeys the two rules a real one does: a signature lands once, and only while its blockhash is valid.
-/// Its height grows by one with each question for it, and every block has another hash.
+/// Its height grows by one with each question for it, unless `blocks` says more, and every block has another hash.
 #[derive(Default)]
 struct Rough {
     state: Mutex<State>,
@@ -184,7 +186,11 @@ impl Chain for Rough {
     }
 
     async fn block_height(&self) -> Result<u64, ChainError> {
-        self.call(|state, _| state.next_block()).await
+        self.call(|state, _| {
+            let blocks = state.blocks.pop_front().unwrap_or(1);
+            (0..blocks).map(|_| state.next_block()).last().unwrap_or(state.height)
+        })
+        .await
     }
 
     async fn slot(&self) -> Result<u64, ChainError> {
@@ -354,7 +360,21 @@ async fn what_expired_is_signed_anew_and_only_then() {
     let signature = submit(&path, &chain, b"x").await.unwrap().unwrap();
     assert_eq!(chain.landed(), 1);
     assert_eq!(chain.signatures().last(), Some(&signature));
-    assert!(chain.state.lock().unwrap().height > VALID_BLOCKS);
+    let mut last_valid: Vec<_> = chain.state.lock().unwrap().last_valid.values().copied().collect();
+    last_valid.sort_unstable();
+    let signed_anew_at = last_valid[1] - VALID_BLOCKS;
+    assert!(signed_anew_at > last_valid[0], "signed anew at {signed_anew_at}, valid through {}", last_valid[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_landed_between_two_questions_is_not_signed_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&fault_at(FIRST_SEND, Fault::Late));
+    // It lands two blocks after it was sent; when the height is asked for next, its time is over.
+    chain.state.lock().unwrap().blocks = [1, 2 * VALID_BLOCKS].into();
+    let signature = submit(&path, &chain, b"x").await.unwrap().unwrap();
+    assert_eq!((chain.signatures(), chain.landed()), (vec![signature], 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,8 +94,8 @@ fn without_secrets(url: &str) -> String {
 #[async_trait]
 impl Chain for RpcChain {
     async fn account(&self, key: &Pubkey) -> Result<Option<Account>, ChainError> {
-        let answer = self.client.get_account_with_commitment(key, CommitmentConfig::confirmed()).await;
-        Ok(answer.map_err(|error| self.explain(error, "getAccountInfo"))?.value)
+        // Not the client's own getAccountInfo, which turns an RPC that is down into an account that is missing.
+        Ok(self.accounts(std::slice::from_ref(key)).await?.pop().flatten())
     }
 
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
