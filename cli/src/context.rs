@@ -11,7 +11,9 @@ use millrace::state::Config;
 use millrace_client::amount::format_mill;
 use millrace_client::config::{self, ClientConfig};
 use millrace_client::ix::Market;
-use millrace_client::{fetch, keys, pda, token, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signature, Signer};
+use millrace_client::{
+    fetch, keys, pda, token, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signature, Signer,
+};
 
 use crate::output::{self, Format};
 
@@ -72,7 +74,11 @@ impl Context {
     /// The market's configuration.
     pub async fn market(&self) -> Result<Config> {
         fetch::<Config>(self.chain(), &pda::config()).await?.with_context(|| {
-            format!("there is no market at {}: program {} is not deployed or not initialised there; check --url", self.url, millrace::ID)
+            format!(
+                "there is no market at {}: program {} is not deployed or not initialised there; check --url",
+                self.url,
+                millrace::ID
+            )
         })
     }
 
@@ -136,7 +142,8 @@ impl Context {
         if self.format == Format::Json {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let spinner = ProgressBar::new_spinner().with_style(style).with_message(message.into());
         spinner.enable_steady_tick(Duration::from_millis(120));
         spinner
@@ -155,7 +162,7 @@ pub fn format_sol(lamports: u64) -> String {
 
 /// Base units as text in MILL.
 pub fn mill(amount: u64) -> String {
-    format_mill(amount)
+    format!("{} MILL", format_mill(amount))
 }
 
 fn resolve_url(text: &str) -> Result<String> {

@@ -91,7 +91,8 @@ pub struct Invariant {
 /// # Errors
 /// When the RPC fails or there is no market there.
 pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
-    let config = fetch::<Config>(chain, &pda::config()).await?.context("there is no market at this RPC; check --url")?;
+    let config =
+        fetch::<Config>(chain, &pda::config()).await?.context("there is no market at this RPC; check --url")?;
     let customers = fetch_all::<Customer>(chain, &[]).await?;
     let providers = fetch_all::<Provider>(chain, &[]).await?;
     let nodes = fetch_all::<Node>(chain, &[]).await?;
@@ -103,8 +104,18 @@ pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
     let balances: BTreeMap<Pubkey, u64> = accounts.iter().map(|holding| (holding.account, holding.amount)).collect();
 
     let invariants = vec![
-        vaults("I1", "each customer's vault holds what its books say, or more", &balances, customers.iter().map(|(key, it)| (key, it.vault, it.owed()))),
-        vaults("I2", "each provider's vault holds stake, unbonding and earnings, or more", &balances, providers.iter().map(|(key, it)| (key, it.vault, it.owed()))),
+        vaults(
+            "I1",
+            "each customer's vault holds what its books say, or more",
+            &balances,
+            customers.iter().map(|(key, it)| (key, it.vault, it.owed())),
+        ),
+        vaults(
+            "I2",
+            "each provider's vault holds stake, unbonding and earnings, or more",
+            &balances,
+            providers.iter().map(|(key, it)| (key, it.vault, it.owed())),
+        ),
         stakes(&providers, &nodes, &leases),
         books(&customers, &jobs, &leases),
         seconds(&leases, now),
@@ -150,14 +161,23 @@ fn stakes(providers: &[(Pubkey, Provider)], nodes: &[(Pubkey, Node)], leases: &[
         // A retired node keeps the figure it answers with, but locks nothing.
         let own = nodes.iter().filter(|(_, node)| node.provider == *key);
         let behind_nodes: u64 = own.filter(|(_, node)| !node.is_retired()).map(|(_, node)| node.locked_stake).sum();
-        let behind_leases: u64 = leases.iter().filter(|(_, lease)| lease.provider == *key).map(|(_, lease)| lease.bond).sum();
+        let behind_leases: u64 =
+            leases.iter().filter(|(_, lease)| lease.provider == *key).map(|(_, lease)| lease.bond).sum();
         let expected = behind_nodes + provider.bonds + behind_leases;
         if provider.locked != expected || provider.locked > provider.stake {
-            broken.push(format!("{key}: locked {}, nodes and bonds {expected}, stake {}", provider.locked, provider.stake));
+            broken.push(format!(
+                "{key}: locked {}, nodes and bonds {expected}, stake {}",
+                provider.locked, provider.stake
+            ));
         }
     }
     let locked: u64 = providers.iter().map(|(_, provider)| provider.locked).sum();
-    verdict("I3", "locked stake is exactly what nodes and bonds lock, and within stake", &format!("{} providers, {locked} locked", providers.len()), broken)
+    verdict(
+        "I3",
+        "locked stake is exactly what nodes and bonds lock, and within stake",
+        &format!("{} providers, {locked} locked", providers.len()),
+        broken,
+    )
 }
 
 fn books(customers: &[(Pubkey, Customer)], jobs: &[(Pubkey, Job)], leases: &[(Pubkey, Lease)]) -> Invariant {
@@ -166,18 +186,31 @@ fn books(customers: &[(Pubkey, Customer)], jobs: &[(Pubkey, Job)], leases: &[(Pu
         let spent = it.paid + it.burned + it.oracle_share + it.treasury_share + it.fee_due;
         let held = it.free + it.reserved + it.holdbacks;
         if it.deposited + it.received != spent + it.refunded + held {
-            broken.push(format!("{key}: in {}, spent {spent}, refunded {}, held {held}", it.deposited + it.received, it.refunded));
+            broken.push(format!(
+                "{key}: in {}, spent {spent}, refunded {}, held {held}",
+                it.deposited + it.received,
+                it.refunded
+            ));
         }
         let own_leases = || leases.iter().filter(|(_, lease)| lease.customer == *key);
-        let set_aside: u64 = jobs.iter().filter(|(_, job)| job.customer == *key).map(|(_, job)| job.reserve_amount).sum::<u64>()
-            + own_leases().map(|(_, lease)| lease.reserve_amount).sum::<u64>();
+        let set_aside: u64 =
+            jobs.iter().filter(|(_, job)| job.customer == *key).map(|(_, job)| job.reserve_amount).sum::<u64>()
+                + own_leases().map(|(_, lease)| lease.reserve_amount).sum::<u64>();
         let held_back: u64 = own_leases().map(|(_, lease)| lease.holdback_amount).sum();
         if it.reserved != set_aside || it.holdbacks != held_back {
-            broken.push(format!("{key}: reserved {} against {set_aside}, holdbacks {} against {held_back}", it.reserved, it.holdbacks));
+            broken.push(format!(
+                "{key}: reserved {} against {set_aside}, holdbacks {} against {held_back}",
+                it.reserved, it.holdbacks
+            ));
         }
     }
     let deposited: u64 = customers.iter().map(|(_, it)| it.deposited).sum();
-    verdict("I4", "deposited = spent + refunded + held, to the base unit", &format!("{} customers, {deposited} deposited", customers.len()), broken)
+    verdict(
+        "I4",
+        "deposited = spent + refunded + held, to the base unit",
+        &format!("{} customers, {deposited} deposited", customers.len()),
+        broken,
+    )
 }
 
 fn seconds(leases: &[(Pubkey, Lease)], now: i64) -> Invariant {
@@ -185,26 +218,46 @@ fn seconds(leases: &[(Pubkey, Lease)], now: i64) -> Invariant {
         let elapsed_secs = u64::try_from(now - lease.started_at).unwrap_or(0);
         let within = lease.paid_secs <= lease.max_secs && lease.paid_secs <= elapsed_secs;
         let exact = lease.per_sec.checked_mul(lease.paid_secs) == Some(lease.gross_amount);
-        (!within || !exact).then(|| format!("{key}: {} s paid of {elapsed_secs} elapsed, charged {}", lease.paid_secs, lease.gross_amount))
+        (!within || !exact).then(|| {
+            format!("{key}: {} s paid of {elapsed_secs} elapsed, charged {}", lease.paid_secs, lease.gross_amount)
+        })
     });
     let paid_secs: u64 = leases.iter().map(|(_, lease)| lease.paid_secs).sum();
-    verdict("I5", "no lease is paid twice for a second, nor for more than elapsed or its reserve", &format!("{} open leases, {paid_secs} s paid", leases.len()), broken.collect())
+    verdict(
+        "I5",
+        "no lease is paid twice for a second, nor for more than elapsed or its reserve",
+        &format!("{} open leases, {paid_secs} s paid", leases.len()),
+        broken.collect(),
+    )
 }
 
 fn supplies(config: &Config, supply: u64, accounts: &[TokenHolding]) -> Invariant {
     let mut broken = Vec::new();
     let most = config.genesis_supply.saturating_sub(config.burned_total);
     if supply > most {
-        broken.push(format!("supply {supply} exceeds genesis {} less burned {}", config.genesis_supply, config.burned_total));
+        broken.push(format!(
+            "supply {supply} exceeds genesis {} less burned {}",
+            config.genesis_supply, config.burned_total
+        ));
     }
     let counted: u64 = accounts.iter().map(|holding| holding.amount).sum();
     if counted != supply {
         broken.push(format!("token accounts hold {counted}, the mint says {supply}"));
     }
-    verdict("I6", "supply is at most genesis less what the program burned", &format!("{supply} = {} − {}", config.genesis_supply, config.burned_total), broken)
+    verdict(
+        "I6",
+        "supply is at most genesis less what the program burned",
+        &format!("{supply} = {} − {}", config.genesis_supply, config.burned_total),
+        broken,
+    )
 }
 
-fn holdings(config: &Config, customers: &[(Pubkey, Customer)], providers: &[(Pubkey, Provider)], accounts: Vec<TokenHolding>) -> Vec<Holding> {
+fn holdings(
+    config: &Config,
+    customers: &[(Pubkey, Customer)],
+    providers: &[(Pubkey, Provider)],
+    accounts: Vec<TokenHolding>,
+) -> Vec<Holding> {
     let mut roles: BTreeMap<Pubkey, String> = BTreeMap::new();
     roles.extend(customers.iter().map(|(_, it)| (it.vault, "customer vault".to_owned())));
     roles.extend(providers.iter().map(|(_, it)| (it.vault, "provider vault".to_owned())));
@@ -254,16 +307,31 @@ impl std::fmt::Display for Ledger {
         use crate::context::mill;
         use crate::output::table;
         writeln!(f, "Where every base unit is (1 MILL = 1,000,000)")?;
-        let mut where_ = table(["role", "token account", "amount", "MILL"]);
+        let mut where_ = table(["role", "token account", "base units", "amount"]);
         for it in &self.holdings {
             where_.add_row([it.role.clone(), it.account.clone(), it.amount.to_string(), mill(it.amount)]);
         }
         where_.add_row(["burned".into(), String::new(), self.burned.to_string(), mill(self.burned)]);
-        where_.add_row(["genesis supply".into(), String::new(), self.genesis_supply.to_string(), mill(self.genesis_supply)]);
+        where_.add_row([
+            "genesis supply".into(),
+            String::new(),
+            self.genesis_supply.to_string(),
+            mill(self.genesis_supply),
+        ]);
         writeln!(f, "{where_}\n\nWhat customers' money became")?;
         for it in &self.customers {
             writeln!(f, "{}  in {} + {}", it.customer, mill(it.deposited), mill(it.received))?;
-            let out = [("paid to providers", it.paid), ("burned", it.burned), ("oracle pool", it.oracle_share), ("treasury", it.treasury_share), ("fee due", it.fee_due), ("refunded", it.refunded), ("free", it.free), ("reserved", it.reserved), ("held back", it.holdbacks)];
+            let out = [
+                ("paid to providers", it.paid),
+                ("burned", it.burned),
+                ("oracle pool", it.oracle_share),
+                ("treasury", it.treasury_share),
+                ("fee due", it.fee_due),
+                ("refunded", it.refunded),
+                ("free", it.free),
+                ("reserved", it.reserved),
+                ("held back", it.holdbacks),
+            ];
             for (label, amount) in out {
                 writeln!(f, "  {label:<18} {:>16} {:>20}", amount, mill(amount))?;
             }
@@ -271,7 +339,14 @@ impl std::fmt::Display for Ledger {
         writeln!(f, "\nWhat providers have")?;
         let mut have = table(["provider", "stake", "locked", "unbonding", "earned", "slashed"]);
         for it in &self.providers {
-            have.add_row([it.provider.clone(), mill(it.stake), mill(it.locked), mill(it.unbonding), mill(it.earned), mill(it.slashed)]);
+            have.add_row([
+                it.provider.clone(),
+                mill(it.stake),
+                mill(it.locked),
+                mill(it.unbonding),
+                mill(it.earned),
+                mill(it.slashed),
+            ]);
         }
         writeln!(f, "{have}\n\nInvariants")?;
         for it in &self.invariants {

@@ -17,7 +17,10 @@ pub enum Format {
 pub fn print<T: Serialize + Display>(format: Format, value: &T) {
     match format {
         Format::Display => println!("{value}"),
-        Format::Json => println!("{}", serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))),
+        Format::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+        ),
     }
 }
 

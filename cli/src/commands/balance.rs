@@ -27,7 +27,8 @@ struct Balance {
 
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let rows = [("address", self.address.clone()), ("SOL", format_sol(self.lamports)), ("MILL", mill(self.mill_amount))];
+        let rows =
+            [("address", self.address.clone()), ("SOL", format_sol(self.lamports)), ("MILL", mill(self.mill_amount))];
         write!(f, "{}", lines(&rows))
     }
 }

@@ -82,7 +82,11 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 pub async fn of(context: &Context, authority: &Pubkey) -> Result<(Pubkey, Customer)> {
     let key = pda::customer(authority);
     let customer = fetch::<Customer>(context.chain(), &key).await?;
-    Ok((key, customer.with_context(|| format!("{authority} has no escrow; open one with `millrace customer deposit AMOUNT`"))?))
+    Ok((
+        key,
+        customer
+            .with_context(|| format!("{authority} has no escrow; open one with `millrace customer deposit AMOUNT`"))?,
+    ))
 }
 
 async fn show(context: &Context, authority: &Pubkey) -> Result<()> {
@@ -111,13 +115,26 @@ async fn deposit(context: &Context, amount: u64) -> Result<()> {
         bail!("{authority} holds {}, so {} cannot be deposited", mill(held), mill(amount));
     }
     let is_new = fetch::<Customer>(context.chain(), &pda::customer(&authority)).await?.is_none();
-    let rent = if is_new { context.rent(&[8 + std::mem::size_of::<Customer>(), TOKEN_ACCOUNT_LEN]).await? } else { "none".into() };
-    context.confirm(&Quote { title: "Deposit into your escrow".into(), rows: vec![("amount", mill(amount)), ("rent", rent)] })?;
+    let rent = if is_new {
+        context.rent(&[8 + std::mem::size_of::<Customer>(), TOKEN_ACCOUNT_LEN]).await?
+    } else {
+        "none".into()
+    };
+    context.confirm(&Quote {
+        title: "Deposit into your escrow".into(),
+        rows: vec![("amount", mill(amount)), ("rent", rent)],
+    })?;
     let mut instructions = Vec::new();
     if is_new {
         instructions.push(ix::open_customer(&authority, &(&market).into()));
     }
-    instructions.push(ix::deposit(&authority, &pda::customer(&authority), &wallet(&authority, &market.mint, &market.token_program), &(&market).into(), amount));
+    instructions.push(ix::deposit(
+        &authority,
+        &pda::customer(&authority),
+        &wallet(&authority, &market.mint, &market.token_program),
+        &(&market).into(),
+        amount,
+    ));
     context.submit("deposit", &instructions).await?;
     show(context, &authority).await
 }
@@ -126,12 +143,21 @@ async fn withdraw(context: &Context, amount: u64) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
     let (_, customer) = of(context, &authority).await?;
     if customer.free < amount {
-        bail!("{} is free, so {} cannot be withdrawn; the rest is reserved for open jobs", mill(customer.free), mill(amount));
+        bail!(
+            "{} is free, so {} cannot be withdrawn; the rest is reserved for open jobs",
+            mill(customer.free),
+            mill(amount)
+        );
     }
     context.confirm(&Quote { title: "Withdraw from your escrow".into(), rows: vec![("amount", mill(amount))] })?;
     let instructions = [
         open_wallet(&authority, &authority, &market.mint, &market.token_program),
-        ix::withdraw_customer(&authority, &wallet(&authority, &market.mint, &market.token_program), &(&market).into(), amount),
+        ix::withdraw_customer(
+            &authority,
+            &wallet(&authority, &market.mint, &market.token_program),
+            &(&market).into(),
+            amount,
+        ),
     ];
     context.submit("withdraw", &instructions).await?;
     show(context, &authority).await

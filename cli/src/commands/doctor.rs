@@ -94,7 +94,9 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
 async fn rpc(context: &Context) -> Check {
     match context.chain().slot().await {
         Ok(slot) => ok("RPC", format!("{} answers, slot {slot}", context.url)),
-        Err(error) => fail("RPC", error.to_string(), "check --url, or set another with `millrace config set --rpc-url URL`"),
+        Err(error) => {
+            fail("RPC", error.to_string(), "check --url, or set another with `millrace config set --rpc-url URL`")
+        }
     }
 }
 
@@ -108,21 +110,39 @@ async fn clock(context: &Context) -> Check {
     match skew_secs.abs() {
         0..=15 => ok("clock", found),
         16..=30 => warn("clock", found, "let ntp or chrony set this machine's clock"),
-        _ => fail("clock", found, "signed requests are refused at more than 30 s; let ntp or chrony set this machine's clock"),
+        _ => fail(
+            "clock",
+            found,
+            "signed requests are refused at more than 30 s; let ntp or chrony set this machine's clock",
+        ),
     }
 }
 
 async fn program(context: &Context) -> Check {
     match fetch::<Config>(context.chain(), &pda::config()).await {
-        Ok(Some(config)) if config.version == millrace::constants::ACCOUNT_VERSION => {
-            ok("program", format!("{}, account layout {} as in this client {}", millrace::ID, config.version, env!("CARGO_PKG_VERSION")))
-        }
+        Ok(Some(config)) if config.version == millrace::constants::ACCOUNT_VERSION => ok(
+            "program",
+            format!(
+                "{}, account layout {} as in this client {}",
+                millrace::ID,
+                config.version,
+                env!("CARGO_PKG_VERSION")
+            ),
+        ),
         Ok(Some(config)) => fail(
             "program",
-            format!("accounts have layout {}, this client knows {}", config.version, millrace::constants::ACCOUNT_VERSION),
+            format!(
+                "accounts have layout {}, this client knows {}",
+                config.version,
+                millrace::constants::ACCOUNT_VERSION
+            ),
             "install the client of the program's release",
         ),
-        Ok(None) => fail("program", format!("{} is not initialised at this RPC", millrace::ID), "check --url; on a new network run `millrace genesis init`"),
+        Ok(None) => fail(
+            "program",
+            format!("{} is not initialised at this RPC", millrace::ID),
+            "check --url; on a new network run `millrace genesis init`",
+        ),
         Err(error) => fail("program", error.to_string(), "see RPC above"),
     }
 }
@@ -130,7 +150,11 @@ async fn program(context: &Context) -> Check {
 fn key_file(context: &Context) -> Check {
     let path = &context.keypair_path;
     if !path.exists() {
-        return fail("key file", format!("there is none at {}", path.display()), format!("make one with `millrace keygen {}`", path.display()));
+        return fail(
+            "key file",
+            format!("there is none at {}", path.display()),
+            format!("make one with `millrace keygen {}`", path.display()),
+        );
     }
     match keys::load(path) {
         Ok(keypair) => {
@@ -166,7 +190,18 @@ async fn balances(context: &Context) -> Vec<Check> {
 /// Starts a real sandbox, as the agent does.
 fn sandbox() -> Check {
     let trial = Command::new("bwrap")
-        .args(["--unshare-all", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"])
+        .args([
+            "--unshare-all",
+            "--ro-bind",
+            "/usr",
+            "/usr",
+            "--symlink",
+            "usr/lib",
+            "/lib",
+            "--symlink",
+            "usr/lib64",
+            "/lib64",
+        ])
         .args(["--symlink", "usr/bin", "/bin", "--proc", "/proc", "--dev", "/dev", "/bin/true"])
         .output();
     match trial {
@@ -183,7 +218,11 @@ fn sandbox() -> Check {
 fn port(port: u16) -> Check {
     match TcpListener::bind(("0.0.0.0", port)) {
         Ok(_) => ok("port", format!("{port} is free for the agent")),
-        Err(error) => warn("port", format!("{port} cannot be listened on: {error}"), "is an agent running already? else give it another port, and tell `doctor --agent-port`"),
+        Err(error) => warn(
+            "port",
+            format!("{port} cannot be listened on: {error}"),
+            "is an agent running already? else give it another port, and tell `doctor --agent-port`",
+        ),
     }
 }
 
@@ -191,10 +230,16 @@ fn port(port: u16) -> Check {
 fn disk(min_gib: u64) -> Check {
     let folder = std::env::var_os("HOME").filter(|home| Path::new(home).exists()).unwrap_or_else(|| "/".into());
     let output = Command::new("df").args(["--output=avail", "-k"]).arg(&folder).output();
-    let free_kib = output.ok().and_then(|output| String::from_utf8_lossy(&output.stdout).lines().nth(1)?.trim().parse::<u64>().ok());
+    let free_kib = output
+        .ok()
+        .and_then(|output| String::from_utf8_lossy(&output.stdout).lines().nth(1)?.trim().parse::<u64>().ok());
     match free_kib {
         Some(kib) if kib >> 20 >= min_gib => ok("disk", format!("{} GiB free", kib >> 20)),
-        Some(kib) => warn("disk", format!("{:.1} GiB free", kib as f64 / (1 << 20) as f64), format!("a provider should have {min_gib} GiB")),
+        Some(kib) => warn(
+            "disk",
+            format!("{:.1} GiB free", kib as f64 / (1 << 20) as f64),
+            format!("a provider should have {min_gib} GiB"),
+        ),
         None => warn("disk", "free space could not be read", "is `df` installed?"),
     }
 }

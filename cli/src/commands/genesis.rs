@@ -6,8 +6,8 @@ use anyhow::{bail, Context as _, Result};
 use millrace::constants::MAX_GROWTH;
 use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::state::{Beacons, Config, DurationBounds, OracleSet, Params, Reports, Span};
-use millrace_client::token::{create_mint, open_wallet, wallet, MINT_LEN, TOKEN_ACCOUNT_LEN};
 use millrace_client::ix::{self, Market};
+use millrace_client::token::{create_mint, open_wallet, wallet, MINT_LEN, TOKEN_ACCOUNT_LEN};
 use millrace_client::{fetch, pda, Keypair, Pubkey, Signer};
 use serde::Serialize;
 
@@ -68,7 +68,11 @@ fn seat(text: &str) -> Result<Seat, String> {
     };
     let weight = match parts.next() {
         None => 1,
-        Some(weight) => weight.parse().ok().filter(|weight| *weight > 0).ok_or_else(|| format!("{weight:?} is not a weight; give a whole number above zero"))?,
+        Some(weight) => weight
+            .parse()
+            .ok()
+            .filter(|weight| *weight > 0)
+            .ok_or_else(|| format!("{weight:?} is not a weight; give a whole number above zero"))?,
     };
     Ok(Seat { authority: spec::address(key)?, endpoint: spec::endpoint(url)?, weight })
 }
@@ -219,17 +223,29 @@ async fn mint(context: &Context, supply: u64) -> Result<()> {
 async fn init(context: &Context, args: InitArgs) -> Result<()> {
     let payer = context.address()?;
     let chain = context.chain();
-    let mint = chain.account(&args.mint).await?.with_context(|| format!("there is no account at {}; make the mint with `millrace genesis mint`", args.mint))?;
+    let mint = chain
+        .account(&args.mint)
+        .await?
+        .with_context(|| format!("there is no account at {}; make the mint with `millrace genesis mint`", args.mint))?;
     let token_program = mint.owner;
     let treasury = wallet(&args.treasury, &args.mint, &token_program);
     let oracle_pool = wallet(&args.oracle_pool, &args.mint, &token_program);
     if treasury == oracle_pool {
         bail!("treasury and oracle pool have the same owner, so the same token account; name two owners");
     }
-    let sizes = [std::mem::size_of::<Config>(), std::mem::size_of::<Beacons>(), std::mem::size_of::<Reports>(), std::mem::size_of::<OracleSet>()];
+    let sizes = [
+        std::mem::size_of::<Config>(),
+        std::mem::size_of::<Beacons>(),
+        std::mem::size_of::<Reports>(),
+        std::mem::size_of::<OracleSet>(),
+    ];
     context.confirm(&Quote {
         title: format!("Open the market of program {}", millrace::ID),
-        rows: vec![("mint", args.mint.to_string()), ("oracle seats", args.oracles.len().to_string()), ("rent", context.rent(&sizes).await?)],
+        rows: vec![
+            ("mint", args.mint.to_string()),
+            ("oracle seats", args.oracles.len().to_string()),
+            ("rent", context.rent(&sizes).await?),
+        ],
     })?;
     if fetch::<Config>(chain, &pda::config()).await?.is_none() {
         let setup = [
@@ -251,7 +267,19 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
     for seat in &args.oracles {
         let seats = fetch::<OracleSet>(chain, &pda::oracles()).await?.context("the oracle set is missing")?;
         if seats.seats().iter().all(|taken| taken.authority != seat.authority) {
-            context.submit("seat oracle", &[ix::seat_oracle(&payer, SeatOracleArgs { oracle_authority: seat.authority, weight: seat.weight, endpoint: seat.endpoint })]).await?;
+            context
+                .submit(
+                    "seat oracle",
+                    &[ix::seat_oracle(
+                        &payer,
+                        SeatOracleArgs {
+                            oracle_authority: seat.authority,
+                            weight: seat.weight,
+                            endpoint: seat.endpoint,
+                        },
+                    )],
+                )
+                .await?;
         }
     }
     context.submit("seal genesis", &[ix::seal_genesis(&payer)]).await?;

@@ -24,7 +24,12 @@ struct Made {
 
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}\n{} holds the key. Whoever has that file has the money: keep a copy in a safe place.", self.address, self.path.display())
+        write!(
+            f,
+            "{}\n{} holds the key. Whoever has that file has the money: keep a copy in a safe place.",
+            self.address,
+            self.path.display()
+        )
     }
 }
 

@@ -195,21 +195,51 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::SetAsk { index, ask_per_sec } => {
             let (authority, own) = own(context)?;
             let title = format!("Ask {} a second for node {index}", mill(ask_per_sec));
-            change(context, "set ask", index, title, ix::set_ask(&authority, &own.provider, &own.node(index), ask_per_sec)).await
+            change(
+                context,
+                "set ask",
+                index,
+                title,
+                ix::set_ask(&authority, &own.provider, &own.node(index), ask_per_sec),
+            )
+            .await
         }
         Command::Drain { index } => {
             let (authority, own) = own(context)?;
-            change(context, "drain", index, format!("Take no new work on node {index}"), ix::drain(&authority, &own.provider, &own.node(index), true)).await
+            change(
+                context,
+                "drain",
+                index,
+                format!("Take no new work on node {index}"),
+                ix::drain(&authority, &own.provider, &own.node(index), true),
+            )
+            .await
         }
         Command::Resume { index } => {
             let (authority, own) = own(context)?;
-            change(context, "resume", index, format!("Take work on node {index} again"), ix::drain(&authority, &own.provider, &own.node(index), false)).await
+            change(
+                context,
+                "resume",
+                index,
+                format!("Take work on node {index} again"),
+                ix::drain(&authority, &own.provider, &own.node(index), false),
+            )
+            .await
         }
         Command::Retire { index } => {
             let (authority, own) = own(context)?;
-            change(context, "retire", index, format!("Take node {index} off the market for good"), ix::retire(&authority, &own.node(index))).await
+            change(
+                context,
+                "retire",
+                index,
+                format!("Take node {index} off the market for good"),
+                ix::retire(&authority, &own.node(index)),
+            )
+            .await
         }
-        Command::Show { index, authority } => show(context, &authority.map_or_else(|| context.address(), Ok)?, index).await,
+        Command::Show { index, authority } => {
+            show(context, &authority.map_or_else(|| context.address(), Ok)?, index).await
+        }
         Command::List => list(context).await,
     }
 }
@@ -232,7 +262,9 @@ fn own(context: &Context) -> Result<(Pubkey, Own)> {
 
 async fn show(context: &Context, authority: &Pubkey, index: u32) -> Result<()> {
     let key = pda::node(&pda::provider(authority), index);
-    let node = fetch::<Node>(context.chain(), &key).await?.with_context(|| format!("{authority} has no node {index}; see `millrace node list`"))?;
+    let node = fetch::<Node>(context.chain(), &key)
+        .await?
+        .with_context(|| format!("{authority} has no node {index}; see `millrace node list`"))?;
     context.print(&Shown::new(&key, &node, context.chain().unix_timestamp().await?));
     Ok(())
 }
@@ -244,7 +276,13 @@ async fn list(context: &Context) -> Result<()> {
     Ok(())
 }
 
-async fn change(context: &Context, label: &str, index: u32, title: String, instruction: millrace_client::Instruction) -> Result<()> {
+async fn change(
+    context: &Context,
+    label: &str,
+    index: u32,
+    title: String,
+    instruction: millrace_client::Instruction,
+) -> Result<()> {
     context.confirm(&Quote { title, rows: vec![] })?;
     context.submit(label, &[instruction]).await?;
     show(context, &context.address()?, index).await
@@ -257,7 +295,12 @@ async fn register(context: &Context, args: RegisterArgs) -> Result<()> {
     let stake = required_stake(args.gops, params.stake_base_amount, params.stake_per_1000_gops_amount)
         .with_context(|| format!("{} gops is more than any stake can cover", args.gops))?;
     if owner.free_stake() < stake {
-        bail!("a node of {} gops locks {}, and {} of your stake is free; stake more with `millrace provider stake`", args.gops, mill(stake), mill(owner.free_stake()));
+        bail!(
+            "a node of {} gops locks {}, and {} of your stake is free; stake more with `millrace provider stake`",
+            args.gops,
+            mill(stake),
+            mill(owner.free_stake())
+        );
     }
     if args.site.len() > 16 {
         bail!("the site name {:?} has {} bytes; at most 16", args.site, args.site.len());

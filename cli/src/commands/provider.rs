@@ -161,7 +161,11 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 pub async fn of(context: &Context, authority: &Pubkey) -> Result<(Pubkey, Provider)> {
     let key = pda::provider(authority);
     let provider = fetch::<Provider>(context.chain(), &key).await?;
-    Ok((key, provider.with_context(|| format!("{authority} is not a provider; register with `millrace provider register`"))?))
+    Ok((
+        key,
+        provider
+            .with_context(|| format!("{authority} is not a provider; register with `millrace provider register`"))?,
+    ))
 }
 
 async fn show(context: &Context, authority: &Pubkey) -> Result<()> {
@@ -206,9 +210,23 @@ async fn stake(context: &Context, amount: u64) -> Result<()> {
     }
     context.confirm(&Quote {
         title: format!("Stake {}", mill(amount)),
-        rows: vec![("amount", mill(amount)), ("stake after", mill(provider.stake + amount)), ("leaves after", format!("{} s of unbonding", market.params.unbonding_secs))],
+        rows: vec![
+            ("amount", mill(amount)),
+            ("stake after", mill(provider.stake + amount)),
+            ("leaves after", format!("{} s of unbonding", market.params.unbonding_secs)),
+        ],
     })?;
-    context.submit("stake", &[ix::stake(&authority, &wallet(&authority, &market.mint, &market.token_program), &(&market).into(), amount)]).await?;
+    context
+        .submit(
+            "stake",
+            &[ix::stake(
+                &authority,
+                &wallet(&authority, &market.mint, &market.token_program),
+                &(&market).into(),
+                amount,
+            )],
+        )
+        .await?;
     show(context, &authority).await
 }
 
@@ -216,7 +234,11 @@ async fn unstake(context: &Context, amount: u64) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
     let (_, provider) = of(context, &authority).await?;
     if provider.free_stake() < amount {
-        bail!("{} of the stake is free, so {} cannot leave; drain and retire a node first", mill(provider.free_stake()), mill(amount));
+        bail!(
+            "{} of the stake is free, so {} cannot leave; drain and retire a node first",
+            mill(provider.free_stake()),
+            mill(amount)
+        );
     }
     context.confirm(&Quote {
         title: format!("Unstake {}", mill(amount)),
@@ -230,7 +252,8 @@ async fn withdraw(context: &Context) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
     let (_, provider) = of(context, &authority).await?;
     let now = context.chain().unix_timestamp().await?;
-    let matured: u64 = provider.unbonding_entries().iter().filter(|entry| entry.matures_at <= now).map(|entry| entry.amount).sum();
+    let matured: u64 =
+        provider.unbonding_entries().iter().filter(|entry| entry.matures_at <= now).map(|entry| entry.amount).sum();
     if matured + provider.earned == 0 {
         bail!("nothing is earned and nothing has finished unbonding");
     }

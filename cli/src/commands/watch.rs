@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{bail, Context as _, Result};
 use millrace::instructions::{OpenCaseArgs, ProveEntryArgs};
 use millrace::state::{Beacons, Config, FraudCase, Oracle, Provider};
-use millrace_client::token::{wallet, open_wallet};
+use millrace_client::token::{open_wallet, wallet};
 use millrace_client::{endpoint, fetch, fetch_all, ix, pda, Pubkey};
 use millrace_core::proof::Commit;
 use millrace_gemm::{verify_bundle, wrong_entries, Bundle, Refusal};
@@ -71,7 +71,10 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         context.confirm(&Quote {
             title: "Watch, and prove cheats on chain".into(),
             rows: vec![
-                ("deposit a case", format!("{}, back once an entry is proven", format_sol(market.params.case_deposit_lamports))),
+                (
+                    "deposit a case",
+                    format!("{}, back once an entry is proven", format_sol(market.params.case_deposit_lamports)),
+                ),
                 ("rent a case", context.rent(&[8 + std::mem::size_of::<FraudCase>()]).await?),
                 ("bounty", format!("{:.2} % of what is slashed", f64::from(market.params.bounty_bps) / 100.0)),
             ],
@@ -103,7 +106,14 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
                     Ok(Recheck::NotYet) => continue,
                     Ok(Recheck::Honest) => {}
                     Ok(Recheck::Wrong(cheat)) if args.dry_run => {
-                        spinner.suspend(|| eprintln!("node {} has {} wrong entries in epoch {}", cheat.node(), cheat.wrong, cheat.commit.epoch));
+                        spinner.suspend(|| {
+                            eprintln!(
+                                "node {} has {} wrong entries in epoch {}",
+                                cheat.node(),
+                                cheat.wrong,
+                                cheat.commit.epoch
+                            )
+                        });
                     }
                     Ok(Recheck::Wrong(cheat)) => {
                         spinner.set_message(format!("proving node {}", cheat.node()));
@@ -173,12 +183,15 @@ async fn recheck(context: &Context, http: &SignedClient, url: &str) -> Result<Re
         return Ok(Recheck::NotYet);
     }
     let commit = Commit::from_bytes(&evidence.commit).with_context(|| format!("{url} is not a commit"))?;
-    let beacons = fetch::<Beacons>(context.chain(), &pda::beacons()).await?.context("the beacons account is missing")?;
+    let beacons =
+        fetch::<Beacons>(context.chain(), &pda::beacons()).await?.context("the beacons account is missing")?;
     let Some(next_beacon) = beacons.latched(commit.epoch + 1).map(|beacon| beacon.hash) else {
         return Ok(Recheck::NotYet);
     };
-    let bundle = Bundle::from_bytes(&commit, &evidence.bundle).with_context(|| format!("the bundle at {url} is malformed"))?;
-    let signature = <[u8; 64]>::try_from(evidence.signature).map_err(|_| anyhow::anyhow!("the signature at {url} is malformed"))?;
+    let bundle =
+        Bundle::from_bytes(&commit, &evidence.bundle).with_context(|| format!("the bundle at {url} is malformed"))?;
+    let signature =
+        <[u8; 64]>::try_from(evidence.signature).map_err(|_| anyhow::anyhow!("the signature at {url} is malformed"))?;
     let check = move || match verify_bundle(&commit, &next_beacon, &bundle) {
         Ok(_) => Recheck::Honest,
         Err(Refusal::WrongEntries(wrong)) => {
@@ -195,7 +208,9 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
     let watcher = context.address()?;
     let chain = context.chain();
     let case_key = pda::fraud_case(&cheat.commit.id());
-    let node = fetch::<millrace::state::Node>(chain, &cheat.node()).await?.with_context(|| format!("node {} is closed", cheat.node()))?;
+    let node = fetch::<millrace::state::Node>(chain, &cheat.node())
+        .await?
+        .with_context(|| format!("node {} is closed", cheat.node()))?;
     let provider = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let bounty_account = wallet(&watcher, &market.mint, &market.token_program);
     if fetch::<FraudCase>(chain, &case_key).await?.is_none() {
@@ -203,24 +218,35 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
         let instructions = [
             open_wallet(&watcher, &watcher, &market.mint, &market.token_program),
             ix::ed25519(&operator.to_bytes(), &cheat.signature, &cheat.commit.to_bytes()),
-            ix::open_case(&watcher, &node.provider, &cheat.node(), OpenCaseArgs { commit: cheat.commit.to_bytes(), bounty_account }),
+            ix::open_case(
+                &watcher,
+                &node.provider,
+                &cheat.node(),
+                OpenCaseArgs { commit: cheat.commit.to_bytes(), bounty_account },
+            ),
         ];
         context.submit("open fraud case", &instructions).await?;
     }
     let case = fetch::<FraudCase>(chain, &case_key).await?.context("the case is missing")?;
     if case.executed == 0 {
         for proof in cheat.proofs.iter().skip(usize::from(case.entry_count)) {
-            context.submit("prove entry", &[ix::prove_entry(&watcher, &case_key, ProveEntryArgs { proof: proof.clone() })]).await?;
+            context
+                .submit("prove entry", &[ix::prove_entry(&watcher, &case_key, ProveEntryArgs { proof: proof.clone() })])
+                .await?;
         }
         let case = fetch::<FraudCase>(chain, &case_key).await?.context("the case is missing")?;
         if !case.is_fraud() {
-            bail!("only {} wrong entries share no row and no column; the case is executed when it closes", case.entry_count);
+            bail!(
+                "only {} wrong entries share no row and no column; the case is executed when it closes",
+                case.entry_count
+            );
         }
         context.submit("execute slash", &[ix::execute_slash(&case_key, &case, &provider, &market.into())]).await?;
     }
     let after = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let slashed_amount = after.slashed_total.saturating_sub(provider.slashed_total);
-    let split = millrace_core::slash::split_slash(slashed_amount, market.params.bounty_bps).context("the bounty is out of bounds")?;
+    let split = millrace_core::slash::split_slash(slashed_amount, market.params.bounty_bps)
+        .context("the bounty is out of bounds")?;
     Ok(Slashed {
         node: cheat.node().to_string(),
         case: case_key.to_string(),

@@ -57,7 +57,15 @@ impl fmt::Display for Outcome {
         let mut rows = vec![
             ("job", format!("{}, {} with exit code {}", self.id, self.state, self.exit_code)),
             ("ran on", format!("node {}", self.node)),
-            ("price", format!("{} a second, the better of {} bids; at most {}", mill(self.per_sec), self.bids, mill(self.max_per_sec))),
+            (
+                "price",
+                format!(
+                    "{} a second, the better of {} bids; at most {}",
+                    mill(self.per_sec),
+                    self.bids,
+                    mill(self.max_per_sec)
+                ),
+            ),
             ("paid", format!("{} for {} proven seconds", mill(self.gross_amount), self.paid_secs)),
             ("fee", format!("{}, of which {} burned", mill(self.fee_amount), mill(self.burned_amount))),
         ];
@@ -138,7 +146,11 @@ async fn awarded(context: &Context, id: u64, mut own: Own) -> Result<(Pubkey, Le
         if now >= own.job.bidding_ends_at && !steps::award_best(context, &own).await? {
             bail!("nobody bid on job {id}; cancel it with `millrace job cancel {id}` and post it at a higher price or with lower demands");
         }
-        spinner.set_message(format!("{} bids so far, bidding closes in {} s", own.job.bid_count, (own.job.bidding_ends_at - now).max(0)));
+        spinner.set_message(format!(
+            "{} bids so far, bidding closes in {} s",
+            own.job.bid_count,
+            (own.job.bidding_ends_at - now).max(0)
+        ));
         tokio::time::sleep(POLL).await;
         own = steps::own(context, id).await?;
     }
@@ -165,7 +177,12 @@ async fn ended(context: &Context, lease_key: &Pubkey, agent: &Agent) -> Result<L
             spinner.finish_and_clear();
             return Ok(lease);
         }
-        spinner.set_message(format!("{}, {} s proven and paid: {}", lease_state_name(&lease), lease.paid_secs, mill(lease.gross_amount)));
+        spinner.set_message(format!(
+            "{}, {} s proven and paid: {}",
+            lease_state_name(&lease),
+            lease.paid_secs,
+            mill(lease.gross_amount)
+        ));
         tokio::time::sleep(POLL).await;
     }
 }
@@ -198,7 +215,8 @@ impl Agent {
         let base = endpoint::from_bytes(&provider.endpoint).context("the provider has no usable endpoint")?;
         let key = SigningKey::from_bytes(&keys::seed(&context.keypair()?));
         Ok(Self {
-            http: SignedClient::new(key, Duration::from_secs(30))?.with_max_answer(Bounds::default().total_bytes as usize + (1 << 20)),
+            http: SignedClient::new(key, Duration::from_secs(30))?
+                .with_max_answer(Bounds::default().total_bytes as usize + (1 << 20)),
             url: format!("{}/v1/leases/{lease_key}", base.trim_end_matches('/')),
             operator: provider.operator.to_bytes(),
         })
@@ -206,15 +224,18 @@ impl Agent {
 
     /// Hands in the inputs. The agent may learn of the award a moment after we do.
     async fn hand_in(&self, context: &Context, bundle: &Path) -> Result<()> {
-        let inputs = std::fs::read(bundle)
-            .with_context(|| format!("the job's packed inputs are not at {}; was it posted from another machine?", bundle.display()))?;
+        let inputs = std::fs::read(bundle).with_context(|| {
+            format!("the job's packed inputs are not at {}; was it posted from another machine?", bundle.display())
+        })?;
         let spinner = context.spinner("handing in the inputs");
         let url = format!("{}/inputs", self.url);
         let mut last = None;
         for _ in 0..50 {
             match self.http.put_bytes::<Sealed>(&url, inputs.clone()).await {
                 Ok(receipt) => {
-                    receipt.open::<serde_json::Value>(LEASE_STATUS_DOMAIN, &self.operator).context("the agent's receipt")?;
+                    receipt
+                        .open::<serde_json::Value>(LEASE_STATUS_DOMAIN, &self.operator)
+                        .context("the agent's receipt")?;
                     spinner.finish_and_clear();
                     return Ok(());
                 }
@@ -236,7 +257,11 @@ impl Agent {
         let bytes = self.http.get_bytes(&format!("{}/results", self.url)).await?;
         let found = content_hash(&bytes);
         if found != lease.result_root {
-            bail!("the results have sha256 {}, the oracles reported {}: do not accept them", hex::encode(found), hex::encode(lease.result_root));
+            bail!(
+                "the results have sha256 {}, the oracles reported {}: do not accept them",
+                hex::encode(found),
+                hex::encode(lease.result_root)
+            );
         }
         let files = read_bundle(&bytes, Bounds::default())?;
         std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
@@ -248,7 +273,8 @@ impl Agent {
 /// `millrace job logs`.
 pub async fn logs(context: &Context, id: u64) -> Result<()> {
     let own = steps::own(context, id).await?;
-    let (key, lease) = steps::lease(context, &own.key).await?.with_context(|| format!("job {id} has no open lease, so no log"))?;
+    let (key, lease) =
+        steps::lease(context, &own.key).await?.with_context(|| format!("job {id} has no open lease, so no log"))?;
     let log = Agent::of(context, &key, &lease).await?.log_from(0).await?;
     std::io::stdout().write_all(&log)?;
     Ok(())
@@ -269,7 +295,8 @@ impl fmt::Display for Fetched {
 /// `millrace job results`.
 pub async fn results(context: &Context, id: u64, out: &Path) -> Result<()> {
     let own = steps::own(context, id).await?;
-    let (key, lease) = steps::lease(context, &own.key).await?.with_context(|| format!("job {id} has no open lease, so no results"))?;
+    let (key, lease) =
+        steps::lease(context, &own.key).await?.with_context(|| format!("job {id} has no open lease, so no results"))?;
     if lease.result_root == [0; 32] {
         bail!("job {id} has no results yet; it is {}", lease_state_name(&lease));
     }

@@ -106,7 +106,9 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Follow { id, args } => follow::follow(context, id, &args).await,
         Command::List { all } => show::list(context, all).await,
-        Command::Show { id, customer } => show::show(context, &customer.map_or_else(|| context.address(), Ok)?, id).await,
+        Command::Show { id, customer } => {
+            show::show(context, &customer.map_or_else(|| context.address(), Ok)?, id).await
+        }
         Command::Logs { id } => follow::logs(context, id).await,
         Command::Results { id, out } => follow::results(context, id, &out).await,
         Command::Award { id } => steps::award(context, id).await,

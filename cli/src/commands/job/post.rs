@@ -83,7 +83,14 @@ pub struct Posted {
 
 impl fmt::Display for Posted {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "job {} posted at {}, {} reserved; take it up with `millrace job follow {}`", self.id, self.job, mill(self.reserved_amount), self.id)
+        write!(
+            f,
+            "job {} posted at {}, {} reserved; take it up with `millrace job follow {}`",
+            self.id,
+            self.job,
+            mill(self.reserved_amount),
+            self.id
+        )
     }
 }
 
@@ -109,7 +116,11 @@ pub async fn post(context: &Context, args: &Args) -> Result<Posted> {
         bail!("--max-per-sec is zero, so nobody would bid; give a price such as 0.05");
     }
     if customer.free < cost {
-        bail!("the job may cost up to {} and {} is free in your escrow; deposit more with `millrace customer deposit`", mill(cost), mill(customer.free));
+        bail!(
+            "the job may cost up to {} and {} is free in your escrow; deposit more with `millrace customer deposit`",
+            mill(cost),
+            mill(customer.free)
+        );
     }
     let gross = args.max_per_sec * max_secs;
     let fee = cost - gross;
@@ -127,7 +138,9 @@ pub async fn post(context: &Context, args: &Args) -> Result<Posted> {
     let manifest_hash = bundle.hash();
     let kept_at = bundle_path(&manifest_hash);
     let folder = kept_at.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&kept_at, bundle.bytes())).with_context(|| format!("the inputs cannot be kept at {}", kept_at.display()))?;
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&kept_at, bundle.bytes()))
+        .with_context(|| format!("the inputs cannot be kept at {}", kept_at.display()))?;
     let id = customer.next_job_id;
     let order = PostJobArgs {
         manifest_hash,
@@ -154,7 +167,16 @@ pub async fn post(context: &Context, args: &Args) -> Result<Posted> {
         max_secs,
         bidding_secs: args.bidding_secs,
     };
-    let order = if args.regions.is_empty() { PostJobArgs { requirements: Requirements { regions: u64::MAX, ..order.requirements }, ..order } } else { order };
+    let order = if args.regions.is_empty() {
+        PostJobArgs { requirements: Requirements { regions: u64::MAX, ..order.requirements }, ..order }
+    } else {
+        order
+    };
     context.submit("post job", &[ix::post_job(&authority, id, order)]).await?;
-    Ok(Posted { id, job: pda::job(&customer_key, id).to_string(), manifest_hash: hex::encode(manifest_hash), reserved_amount: cost })
+    Ok(Posted {
+        id,
+        job: pda::job(&customer_key, id).to_string(),
+        manifest_hash: hex::encode(manifest_hash),
+        reserved_amount: cost,
+    })
 }

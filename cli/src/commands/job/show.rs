@@ -74,7 +74,12 @@ pub fn lease_state_name(lease: &Lease) -> &'static str {
 
 impl Shown {
     fn new(key: &Pubkey, job: &Job, bids: &[Bid], lease: Option<(Pubkey, Lease)>, now: i64) -> Self {
-        let shown_bid = |bid: &Bid| ShownBid { node: bid.node.to_string(), provider: bid.provider.to_string(), per_sec: bid.per_sec, score: bid.score };
+        let shown_bid = |bid: &Bid| ShownBid {
+            node: bid.node.to_string(),
+            provider: bid.provider.to_string(),
+            per_sec: bid.per_sec,
+            score: bid.score,
+        };
         Self {
             id: job.id,
             job: key.to_string(),
@@ -111,12 +116,24 @@ impl fmt::Display for Shown {
             ("inputs", self.manifest_hash.clone()),
         ];
         for (rank, bid) in self.bids.iter().enumerate() {
-            rows.push((if rank == 0 { "bids, best first" } else { "" }, format!("{} a second by node {}", mill(bid.per_sec), bid.node)));
+            rows.push((
+                if rank == 0 { "bids, best first" } else { "" },
+                format!("{} a second by node {}", mill(bid.per_sec), bid.node),
+            ));
         }
         if let Some(lease) = &self.lease {
             rows.push(("lease", format!("{}, {}", lease.lease, lease.state)));
             rows.push(("node", lease.node.clone()));
-            rows.push(("paid", format!("{} s, {} (of it {} held back), fee {}", lease.paid_secs, mill(lease.gross_amount), mill(lease.holdback_amount), mill(lease.fee_amount))));
+            rows.push((
+                "paid",
+                format!(
+                    "{} s, {} (of it {} held back), fee {}",
+                    lease.paid_secs,
+                    mill(lease.gross_amount),
+                    mill(lease.holdback_amount),
+                    mill(lease.fee_amount)
+                ),
+            ));
         }
         write!(f, "{}", lines(&rows))
     }
@@ -126,7 +143,9 @@ impl fmt::Display for Shown {
 pub async fn show(context: &Context, customer: &Pubkey, id: u64) -> Result<()> {
     let key = pda::job(&pda::customer(customer), id);
     let Some((job, bids)) = fetch_job(context.chain(), &key).await? else {
-        anyhow::bail!("{customer} has no open job {id}; it was never posted, or is closed already; see `millrace job list`");
+        anyhow::bail!(
+            "{customer} has no open job {id}; it was never posted, or is closed already; see `millrace job list`"
+        );
     };
     let lease = steps::lease(context, &key).await?;
     context.print(&Shown::new(&key, &job, &bids, lease, context.chain().unix_timestamp().await?));
@@ -152,7 +171,14 @@ impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let mut rows = table(["id", "job", "state", "bids", "at most a second", "for at most"]);
         for it in &self.0 {
-            rows.add_row([it.id.to_string(), it.job.clone(), it.state.into(), it.bids.to_string(), mill(it.max_per_sec), format!("{} s", it.max_secs)]);
+            rows.add_row([
+                it.id.to_string(),
+                it.job.clone(),
+                it.state.into(),
+                it.bids.to_string(),
+                mill(it.max_per_sec),
+                format!("{} s", it.max_secs),
+            ]);
         }
         write!(f, "{rows}")
     }

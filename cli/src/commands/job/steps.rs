@@ -23,7 +23,9 @@ pub struct Own {
 pub async fn own(context: &Context, id: u64) -> Result<Own> {
     let customer = pda::customer(&context.address()?);
     let key = pda::job(&customer, id);
-    let (job, bids) = fetch_job(context.chain(), &key).await?.with_context(|| format!("you have no open job {id}; see `millrace job list`"))?;
+    let (job, bids) = fetch_job(context.chain(), &key)
+        .await?
+        .with_context(|| format!("you have no open job {id}; see `millrace job list`"))?;
     Ok(Own { customer, key, job, bids })
 }
 
@@ -70,7 +72,10 @@ fn refused_with(error: &anyhow::Error, wanted: MillraceError) -> bool {
 /// `millrace job award`.
 pub async fn award(context: &Context, id: u64) -> Result<()> {
     let own = own(context, id).await?;
-    context.confirm(&Quote { title: format!("Award job {id}"), rows: vec![("rent", context.rent(&[8 + std::mem::size_of::<Lease>()]).await?)] })?;
+    context.confirm(&Quote {
+        title: format!("Award job {id}"),
+        rows: vec![("rent", context.rent(&[8 + std::mem::size_of::<Lease>()]).await?)],
+    })?;
     if !award_best(context, &own).await? {
         bail!("nobody bid on job {id}; cancel it with `millrace job cancel {id}` and post it at a higher price");
     }
@@ -90,7 +95,10 @@ pub async fn accept(context: &Context, id: u64) -> Result<()> {
     if lease.state < LeaseState::Completed as u8 {
         bail!("job {id} still runs; accept it when it has ended, or stop it with `millrace job stop {id}`");
     }
-    context.confirm(&Quote { title: format!("Accept the result of job {id}"), rows: vec![("holdback to the provider", mill(lease.holdback_amount))] })?;
+    context.confirm(&Quote {
+        title: format!("Accept the result of job {id}"),
+        rows: vec![("holdback to the provider", mill(lease.holdback_amount))],
+    })?;
     accept_lease(context, &key, &lease).await?;
     show::show(context, &context.address()?, id).await
 }
@@ -98,7 +106,10 @@ pub async fn accept(context: &Context, id: u64) -> Result<()> {
 /// `millrace job stop`.
 pub async fn stop(context: &Context, id: u64) -> Result<()> {
     let (_, key, lease) = own_lease(context, id).await?;
-    context.confirm(&Quote { title: format!("Stop job {id}"), rows: vec![("still paid", format!("proven seconds and {} s of notice", lease.terms.stop_notice_secs))] })?;
+    context.confirm(&Quote {
+        title: format!("Stop job {id}"),
+        rows: vec![("still paid", format!("proven seconds and {} s of notice", lease.terms.stop_notice_secs))],
+    })?;
     context.submit("stop lease", &[ix::stop_lease(&context.address()?, &key, &lease)]).await?;
     show::show(context, &context.address()?, id).await
 }
@@ -112,7 +123,10 @@ pub async fn exit(context: &Context, id: u64) -> Result<()> {
     if wait > 0 {
         bail!("the lease can be left after {} s without a report; that is in {wait} s", lease.terms.oracle_outage_secs);
     }
-    context.confirm(&Quote { title: format!("Leave the lease of job {id}"), rows: vec![("stays paid", format!("{} s", lease.paid_secs)), ("to", provider.authority.to_string())] })?;
+    context.confirm(&Quote {
+        title: format!("Leave the lease of job {id}"),
+        rows: vec![("stays paid", format!("{} s", lease.paid_secs)), ("to", provider.authority.to_string())],
+    })?;
     context.submit("exit lease", &[ix::exit_lease(&context.address()?, &key, &lease)]).await?;
     show::show(context, &context.address()?, id).await
 }
@@ -120,7 +134,10 @@ pub async fn exit(context: &Context, id: u64) -> Result<()> {
 /// `millrace job cancel`.
 pub async fn cancel(context: &Context, id: u64) -> Result<()> {
     let own = own(context, id).await?;
-    context.confirm(&Quote { title: format!("Cancel job {id}"), rows: vec![("free again", mill(own.job.reserve_amount))] })?;
+    context.confirm(&Quote {
+        title: format!("Cancel job {id}"),
+        rows: vec![("free again", mill(own.job.reserve_amount))],
+    })?;
     context.submit("cancel job", &[ix::cancel_job(&context.address()?, &own.customer, &own.key)]).await?;
     show::show(context, &context.address()?, id).await
 }
@@ -128,7 +145,8 @@ pub async fn cancel(context: &Context, id: u64) -> Result<()> {
 /// Sweeps the fees due and closes the job, in one transaction.
 pub async fn sweep_and_close(context: &Context, own: &Own) -> Result<()> {
     let market = context.market_accounts().await?;
-    let customer = fetch::<millrace::state::Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?;
+    let customer =
+        fetch::<millrace::state::Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?;
     let mut instructions = Vec::new();
     if customer.fee_due > 0 {
         instructions.push(ix::sweep_fees(&own.customer, &market));
@@ -144,7 +162,10 @@ pub async fn close(context: &Context, id: u64) -> Result<()> {
     if lease(context, &own.key).await?.is_some() {
         bail!("the lease of job {id} is open; accept its result with `millrace job accept {id}`, or wait for the dispute window");
     }
-    context.confirm(&Quote { title: format!("Close job {id}"), rows: vec![("rent back", context.rent(&[Job::space(own.job.requirements.node_count)]).await?)] })?;
+    context.confirm(&Quote {
+        title: format!("Close job {id}"),
+        rows: vec![("rent back", context.rent(&[Job::space(own.job.requirements.node_count)]).await?)],
+    })?;
     sweep_and_close(context, &own).await?;
     super::show::closed(context, id);
     Ok(())
