@@ -91,13 +91,18 @@ pub fn tail(path: &Path) -> String {
 
 /// Runs a command to its end and reads the JSON it prints when told so.
 pub fn json(mut command: Command) -> Result<Value> {
-    let output = command.args(["--output", "json"]).stdin(Stdio::null()).output().with_context(|| format!("{:?} does not start", command.get_program()))?;
+    let output = command
+        .args(["--output", "json"])
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{:?} does not start", command.get_program()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let arguments: Vec<_> = command.get_args().map(|it| it.to_string_lossy()).collect();
         bail!("`millrace {}` failed: {}", arguments.join(" "), said.trim());
     }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("not JSON: {}", String::from_utf8_lossy(&output.stdout)))
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("not JSON: {}", String::from_utf8_lossy(&output.stdout)))
 }
 
 /// A port nobody listens on.

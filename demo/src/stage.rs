@@ -30,9 +30,12 @@ impl Built {
     /// Reads the environment, and says what to run when it is not set.
     pub fn find() -> Result<Self> {
         let path = |name: &str| {
-            let value = std::env::var_os(name).with_context(|| format!("{name} is not set; start the demo with `make demo`"))?;
+            let value = std::env::var_os(name)
+                .with_context(|| format!("{name} is not set; start the demo with `make demo`"))?;
             let path = PathBuf::from(value);
-            path.exists().then_some(path.clone()).with_context(|| format!("{} is missing; start the demo with `make demo`", path.display()))
+            path.exists()
+                .then_some(path.clone())
+                .with_context(|| format!("{} is missing; start the demo with `make demo`", path.display()))
         };
         let python = path("MILLRACE_PYTHON_ENV")?;
         let own = std::env::current_exe()?;
@@ -135,7 +138,9 @@ impl Stage {
         let mut command = self.built.binary("millrace");
         command.args(["--url", &self.url, "--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
         // Settings, outbox and packed inputs of this run stay in its folder.
-        command.env("MILLRACE_CONFIG", self.dir.join("config.toml")).env("XDG_STATE_HOME", self.dir.join(format!("{who}-state")));
+        command
+            .env("MILLRACE_CONFIG", self.dir.join("config.toml"))
+            .env("XDG_STATE_HOME", self.dir.join(format!("{who}-state")));
         command
     }
 
@@ -152,7 +157,8 @@ impl Stage {
 
     /// Kills a daemon as a power cut would.
     pub fn kill(&mut self, name: &str) -> Result<()> {
-        let place = self.daemons.iter().position(|it| it.name == name).with_context(|| format!("{name} does not run"))?;
+        let place =
+            self.daemons.iter().position(|it| it.name == name).with_context(|| format!("{name} does not run"))?;
         self.daemons.remove(place).kill()
     }
 

@@ -62,7 +62,11 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
         "the story ended otherwise than it must: {facts:?}, and {} is at {ben}",
         PROVIDERS[1].0
     );
-    println!("\nAll of it true, in {:.1} s. Keys, logs and results: {}", stage.elapsed().as_secs_f64(), stage.dir.display());
+    println!(
+        "\nAll of it true, in {:.1} s. Keys, logs and results: {}",
+        stage.elapsed().as_secs_f64(),
+        stage.dir.display()
+    );
     if stay {
         println!("The network stays up at {}; Ctrl-C ends it.", stage.url);
         while !STOPPED.load(Ordering::Relaxed) {
@@ -135,14 +139,21 @@ fn token(stage: &mut Stage) -> Result<String> {
 fn market(stage: &mut Stage, mint: &str) -> Result<()> {
     stage.announce("The market: parameters, three oracle seats, genesis sealed");
     let ports: Vec<u16> = (0..ORACLES).map(|_| free_port()).collect::<Result<_>>()?;
-    let seats: Vec<String> =
-        ports.iter().enumerate().map(|(place, port)| format!("{}=http://127.0.0.1:{port}", stage.address(&oracle_name(place + 1)))).collect();
+    let seats: Vec<String> = ports
+        .iter()
+        .enumerate()
+        .map(|(place, port)| format!("{}=http://127.0.0.1:{port}", stage.address(&oracle_name(place + 1))))
+        .collect();
     let (treasury, pool) = (stage.address("treasury").to_string(), stage.address("oracle-pool").to_string());
     let mut arguments =
         vec!["genesis", "init", "--profile", "local", "--mint", mint, "--treasury", &treasury, "--oracle-pool", &pool];
     seats.iter().for_each(|seat| arguments.extend(["--oracle", seat]));
     let opened = stage.millrace("founder", &arguments)?;
-    stage.tell(format!("an epoch is {} s, deployment {}", number(&opened, "epoch_secs")?, text(&opened, "deployment_id")?));
+    stage.tell(format!(
+        "an epoch is {} s, deployment {}",
+        number(&opened, "epoch_secs")?,
+        text(&opened, "deployment_id")?
+    ));
     for (place, port) in ports.iter().enumerate() {
         let name = oracle_name(place + 1);
         let settings = format!(
@@ -185,10 +196,14 @@ fn stakes(stage: &mut Stage, gops: u64) -> Result<()> {
         let port = free_port()?;
         let operator = operator(who);
         let address = stage.address(&operator).to_string();
-        stage.millrace(who, &["provider", "register", "--operator", &address, "--endpoint", &format!("http://127.0.0.1:{port}")])?;
+        stage.millrace(
+            who,
+            &["provider", "register", "--operator", &address, "--endpoint", &format!("http://127.0.0.1:{port}")],
+        )?;
         let staked = stage.millrace(who, &["provider", "stake", "500"])?;
         let claimed = gops.to_string();
-        let node = stage.millrace(who, &["node", "register", "--class", "cpu", "--gops", &claimed, "--ask-per-sec", ask_per_sec])?;
+        let node = stage
+            .millrace(who, &["node", "register", "--class", "cpu", "--gops", &claimed, "--ask-per-sec", ask_per_sec])?;
         stage.tell(format!(
             "{who:<8} stakes {}, {} of it behind its node, asks {ask_per_sec} MILL a second",
             format_mill(number(&staked, "stake")?),
@@ -232,7 +247,9 @@ fn measured(stage: &mut Stage) -> Result<()> {
     stage.announce("The oracles audit the machines: shares, a commit, 512 random entries, a verdict by quorum");
     let nodes = stage.wait("three machines verified", 60, |stage| {
         let nodes = stage.millrace("founder", &["node", "list"])?;
-        let verified = nodes.as_array().is_some_and(|nodes| nodes.iter().filter(|node| node["state"] == "verified").count() == PROVIDERS.len());
+        let verified = nodes
+            .as_array()
+            .is_some_and(|nodes| nodes.iter().filter(|node| node["state"] == "verified").count() == PROVIDERS.len());
         Ok(verified.then_some(nodes))
     })?;
     for (who, _) in PROVIDERS {
@@ -276,7 +293,9 @@ fn cheat_caught(stage: &mut Stage, verdict: thread::JoinHandle<Result<Value>>) -
 }
 
 fn paid_job(stage: &mut Stage, kill_oracle: Option<u8>) -> Result<Value> {
-    stage.announce("A customer posts a job: train a classifier on 1,797 scanned numerals, for at most 0.05 MILL a second");
+    stage.announce(
+        "A customer posts a job: train a classifier on 1,797 scanned numerals, for at most 0.05 MILL a second",
+    );
     stage.millrace("customer", &["customer", "deposit", "100"])?;
     let manifest = job_folder()?.join("millrace.toml");
     let out = stage.dir.join("results");
@@ -284,7 +303,19 @@ fn paid_job(stage: &mut Stage, kill_oracle: Option<u8>) -> Result<Value> {
     let command = stage.command(
         "customer",
         &[
-            "job", "run", &manifest, "--class", "cpu", "--objective", "price", "--max-per-sec", MAX_PER_SEC, "--bidding-secs", "5", "--out", &out,
+            "job",
+            "run",
+            &manifest,
+            "--class",
+            "cpu",
+            "--objective",
+            "price",
+            "--max-per-sec",
+            MAX_PER_SEC,
+            "--bidding-secs",
+            "5",
+            "--out",
+            &out,
         ],
     );
     let running = thread::spawn(move || process::json(command));
@@ -324,10 +355,16 @@ fn job_folder() -> Result<std::path::PathBuf> {
 fn result(stage: &mut Stage, job: &Value) -> Result<String> {
     stage.announce("The result, as downloaded and checked against what the oracles reported");
     let file = stage.dir.join("results").join("accuracy.json");
-    let said = std::fs::read_to_string(&file).with_context(|| format!("{} did not arrive; the job says {job}", file.display()))?;
+    let said = std::fs::read_to_string(&file)
+        .with_context(|| format!("{} did not arrive; the job says {job}", file.display()))?;
     let result: Value = serde_json::from_str(&said)?;
     let accuracy = result["accuracy"].as_f64().context("no accuracy in the result")?;
-    stage.tell(format!("accuracy {:.2} % on {} scans it had not seen  ({})", accuracy * 100.0, number(&result, "tested")?, file.display()));
+    stage.tell(format!(
+        "accuracy {:.2} % on {} scans it had not seen  ({})",
+        accuracy * 100.0,
+        number(&result, "tested")?,
+        file.display()
+    ));
     if !(0.9..1.0).contains(&accuracy) {
         bail!("an accuracy of {accuracy} is not what this training gives");
     }
@@ -340,7 +377,8 @@ fn books(stage: &mut Stage) -> Result<()> {
     let mut shown = stage.command("founder", &["ledger"]);
     let shown = shown.output()?;
     stage.tell(String::from_utf8_lossy(&shown.stdout));
-    let broken: Vec<&Value> = ledger["invariants"].as_array().into_iter().flatten().filter(|it| it["holds"] != true).collect();
+    let broken: Vec<&Value> =
+        ledger["invariants"].as_array().into_iter().flatten().filter(|it| it["holds"] != true).collect();
     ensure!(broken.is_empty() && shown.status.success(), "invariants do not hold: {broken:?}");
     Ok(())
 }

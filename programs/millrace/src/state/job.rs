@@ -23,7 +23,8 @@ pub enum JobState {
 
 /// What a node must have to bid.
 #[zero_copy]
-#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize, Debug, PartialEq, Eq)]
+#[borsh(crate = "anchor_lang::prelude::borsh")]
 pub struct Requirements {
     /// Least measured speed, gops.
     pub min_gops: u64,

@@ -7,7 +7,8 @@ use crate::errors::MillraceError;
 
 /// The parameters of the market. Each has limits, checked by [`Params::check`] whenever they are set.
 #[zero_copy]
-#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize, Debug, PartialEq, Eq)]
+#[borsh(crate = "anchor_lang::prelude::borsh")]
 pub struct Params {
     /// Fee on top of every payment, basis points of the gross.
     pub fee_bps: u16,
@@ -61,7 +62,8 @@ pub struct Params {
 
 /// Least and most a duration may be, seconds.
 #[zero_copy]
-#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize, Debug, PartialEq, Eq)]
+#[borsh(crate = "anchor_lang::prelude::borsh")]
 pub struct Span {
     /// Least, seconds.
     pub min_secs: i64,
@@ -72,7 +74,8 @@ pub struct Span {
 /// Bounds of every duration, written once at initialise: days on mainnet, seconds on a local genesis. The same
 /// program runs on both; no build feature loosens a check.
 #[zero_copy]
-#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize, Debug, PartialEq, Eq)]
+#[borsh(crate = "anchor_lang::prelude::borsh")]
 pub struct DurationBounds {
     /// Bounds of [`Params::epoch_secs`].
     pub epoch: Span,
