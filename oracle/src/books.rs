@@ -110,8 +110,9 @@ pub struct Ballot {
     pub own: LeafSet,
     /// Leaves of every lease watched when the epoch ended.
     pub boundary: HashMap<[u8; 32], LeaseLeaf>,
-    /// Seats whose proposal was refused, so that each refusal is logged once.
-    pub refused: Vec<u8>,
+    /// Accounts over which the proposal of a seat was last refused. What is still refused when the epoch is over is in
+    /// dispute; until then this oracle may yet see what the other saw.
+    pub refused: BTreeMap<u8, Vec<[u8; 32]>>,
 }
 
 /// The ballots of the last epochs, and what is in dispute.
@@ -126,6 +127,15 @@ pub struct Ballots {
 }
 
 impl Ballots {
+    /// Ends the vote on every epoch before `epoch`: what was refused until then is in dispute.
+    pub fn close_before(&mut self, epoch: u64) {
+        let closed = self.by_epoch.range_mut(..epoch).flat_map(|(_, ballot)| std::mem::take(&mut ballot.refused));
+        let accounts: Vec<[u8; 32]> = closed.flat_map(|(_, accounts)| accounts).collect();
+        for account in accounts.into_iter().take(MAX_DISPUTES.saturating_sub(self.disputes.len())) {
+            self.disputes.insert(account, epoch.saturating_add(DISPUTE_EPOCHS));
+        }
+    }
+
     /// Adds the ballot of `epoch` and forgets older ones.
     pub fn add(&mut self, epoch: u64, ballot: Ballot) {
         self.by_epoch.insert(epoch, ballot);
@@ -133,13 +143,6 @@ impl Ballots {
             self.by_epoch.pop_first();
         }
         self.disputes.retain(|_, until| *until > epoch);
-    }
-
-    /// Remembers that others see `account` differently.
-    pub fn dispute(&mut self, account: [u8; 32], epoch: u64) {
-        if self.disputes.len() < MAX_DISPUTES {
-            self.disputes.insert(account, epoch.saturating_add(DISPUTE_EPOCHS));
-        }
     }
 
     /// Whether `account` is left out of the report of `epoch`.
@@ -224,6 +227,10 @@ mod tests {
         (record.key(), AuditEntry::new(record, false))
     }
 
+    fn ballot() -> Ballot {
+        Ballot { at: 0, own: LeafSet::new(0, vec![], vec![]), boundary: HashMap::new(), refused: BTreeMap::new() }
+    }
+
     const PASSED: AuditState = AuditState::Passed { bandwidth_mbps: 10 };
 
     fn report(leases: &LeaseBook, audits: &AuditBook, ballots: &Ballots) -> LeafSet {
@@ -256,12 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_dispute_is_left_out_for_some_epochs() {
+    fn what_stays_in_dispute_is_left_out_for_some_epochs() {
         let leases = LeaseBook::from([([1; 32], watch(5)), ([2; 32], watch(6))]);
         let mut ballots = Ballots::default();
-        ballots.dispute([1; 32], 8);
+        ballots.add(8, Ballot { refused: BTreeMap::from([(2, vec![[1; 32]])]), ..ballot() });
+        assert!(!ballots.is_disputed(&[1; 32], 8), "the vote is open");
+        ballots.close_before(9);
         assert_eq!(report(&leases, &AuditBook::default(), &ballots).leases().len(), 1);
-        assert!(ballots.is_disputed(&[1; 32], 10) && !ballots.is_disputed(&[1; 32], 11));
+        assert!(ballots.is_disputed(&[1; 32], 11) && !ballots.is_disputed(&[1; 32], 12));
     }
 
     #[test]
@@ -276,7 +285,7 @@ mod tests {
             at: 1_000,
             own: report(&other_leases, &audits, &ballots),
             boundary: other_leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, 1_000))).collect(),
-            refused: vec![],
+            refused: BTreeMap::new(),
         };
         assert_eq!(agree::check(&proposal, 9, 1_000, &findings(&ballot, &other_leases, &audits)), Ok(()));
         let blind = findings(&ballot, &other_leases, &AuditBook::default());
@@ -296,9 +305,8 @@ mod tests {
         assert!(audits.records.is_empty());
 
         let mut ballots = Ballots::default();
-        let ballot = Ballot { at: 0, own: LeafSet::new(0, vec![], vec![]), boundary: HashMap::new(), refused: vec![] };
         for epoch in 0..5 {
-            ballots.add(epoch, ballot.clone());
+            ballots.add(epoch, ballot());
         }
         assert_eq!(ballots.by_epoch.keys().copied().collect::<Vec<_>>(), [3, 4]);
     }

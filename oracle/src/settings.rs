@@ -57,7 +57,7 @@ pub struct Limits {
     pub audits_per_epoch: usize,
     /// Bundles verified at once, each on one thread. Default 2.
     pub verify_at_once: usize,
-    /// Requests one key may send a second, in the long run. Default 10, bursts of five times as many.
+    /// Requests one key may send a second, in the long run. Default 20, bursts of five times as many.
     pub requests_per_sec: f64,
     /// Leases polled at once. Default 64.
     pub polls_at_once: usize,
@@ -96,7 +96,7 @@ impl Default for Limits {
             evidence_mib: 1_024,
             audits_per_epoch: 256,
             verify_at_once: 2,
-            requests_per_sec: 10.0,
+            requests_per_sec: 20.0,
             polls_at_once: 64,
         }
     }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use anchor_lang::ZeroCopy;
 use anyhow::Context;
 use millrace::state::{Beacon, Beacons, Config, Lease, LeaseState, OracleSet, Reports};
-use millrace_client::{endpoint, fetch, fetch_all, field_offset, pda, Chain, Pubkey};
+use millrace_client::fetch::decode;
+use millrace_client::{endpoint, fetch, fetch_all, field_offset, pda, Account, Chain, ChainError, Pubkey};
 use millrace_core::epoch::epoch_starts_at;
 
 use crate::decide::beacon::{self, BeaconStep};
@@ -58,11 +60,14 @@ impl View {
     /// The chain's, and when the deployment is not initialised.
     pub async fn read(chain: &dyn Chain, last: Option<&View>) -> anyhow::Result<View> {
         let taken = Instant::now();
-        let config: Config = fetch(chain, &pda::config()).await?.context("the program has no Config: initialise it")?;
-        let set: OracleSet = fetch(chain, &pda::oracles()).await?.context("there is no OracleSet: initialise it")?;
-        let reports: Reports = fetch(chain, &pda::reports()).await?.context("there is no Reports: initialise it")?;
+        // One question, so that the answers fit each other.
+        let keys = [pda::config(), pda::oracles(), pda::reports(), pda::beacons()];
+        let accounts = chain.accounts(&keys).await?;
+        let config: Config = read(&keys, &accounts, 0)?.context("the program has no Config: initialise it")?;
+        let set: OracleSet = read(&keys, &accounts, 1)?.context("there is no OracleSet: initialise it")?;
+        let reports: Reports = read(&keys, &accounts, 2)?.context("there is no Reports: initialise it")?;
         // Before it is grown to its size it does not decode.
-        let beacons = fetch::<Beacons>(chain, &pda::beacons()).await.ok().flatten().map(Box::new);
+        let beacons = read::<Beacons>(&keys, &accounts, 3).ok().flatten().map(Box::new);
         let now = chain.unix_timestamp().await?;
         let slot = chain.slot().await?;
         let epoch = config.epoch_at(now).map_err(|_| anyhow::anyhow!("the chain's clock is before genesis"))?;
@@ -129,6 +134,13 @@ impl View {
     /// What the beacon of `epoch` needs; `None` until the account has its size.
     pub fn beacon_step(&self, epoch: u64) -> Option<BeaconStep> {
         Some(beacon::step(epoch, self.beacon_place(epoch)?, self.slot))
+    }
+}
+
+fn read<T: ZeroCopy>(keys: &[Pubkey], accounts: &[Option<Account>], at: usize) -> Result<Option<T>, ChainError> {
+    match (keys.get(at), accounts.get(at)) {
+        (Some(key), Some(Some(account))) => decode(key, account),
+        _ => Ok(None),
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) async fn share(
     body: Bytes,
 ) -> Result<Json<Share>, ApiError> {
     let request: ShareRequest = read(&body)?;
-    let view = api.view()?;
+    let is_latched = |view: &View| view.epoch >= request.epoch && view.beacon(request.epoch).is_some();
+    let view = api.view_where(is_latched).await?;
     if request.epoch != view.epoch || view.beacon(view.epoch).is_none() {
         return Err(ApiError::conflict(
             format!("shares are given for epoch {} once its beacon is latched", view.epoch),
@@ -181,7 +182,9 @@ pub(crate) async fn bundle(
             "answer before the end of the second epoch after the commit's",
         ));
     }
-    let next_beacon = view.beacon(record.commit.epoch.saturating_add(1)).ok_or_else(|| {
+    let next_epoch = record.commit.epoch.saturating_add(1);
+    let view = api.view_where(|view| view.beacon(next_epoch).is_some()).await?;
+    let next_beacon = view.beacon(next_epoch).ok_or_else(|| {
         ApiError::conflict("the next beacon is not latched yet", "answer its queries once it is in Beacons")
     })?;
     let _verifying = Verifying::begin(&api, commit_id)?;

@@ -34,6 +34,9 @@ const MAX_REQUESTS: usize = 256;
 /// Longest open connections may take to end when the daemon stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a request waits for the chain to be seen as its sender saw it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What handlers share.
 pub(crate) struct Api {
     pub daemon: Arc<Daemon>,
@@ -49,6 +52,16 @@ pub(crate) struct Api {
 pub(crate) struct Arrived(pub Instant);
 
 impl Api {
+    /// The chain as last seen, as soon as `holds` of it: an agent may have looked at the chain a moment after this
+    /// oracle. After a second, as it then is.
+    pub async fn view_where(&self, holds: impl Fn(&View) -> bool) -> Result<Arc<View>, ApiError> {
+        let mut views = self.daemon.view.subscribe();
+        let holds = |view: &Option<Arc<View>>| view.as_deref().is_some_and(&holds);
+        // Time running out is no error: the caller looks at what there is.
+        let _ = tokio::time::timeout(PATIENCE, views.wait_for(holds)).await;
+        self.view()
+    }
+
     /// The chain as last seen.
     pub fn view(&self) -> Result<Arc<View>, ApiError> {
         self.daemon.fresh().ok_or_else(|| {

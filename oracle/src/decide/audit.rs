@@ -12,8 +12,9 @@ pub const ANSWER_EPOCHS: u64 = 2;
 /// Epochs a finding is proposed before it is given up: the node may be audited again.
 pub const KEPT_EPOCHS: u64 = 16;
 
-/// Most bandwidth that is reported, Mbit/s: a bundle is too small to tell more.
-pub const MAX_BANDWIDTH_MBPS: u32 = 100;
+/// Most bandwidth that is reported, Mbit/s: a bundle of some 0.3 MB, which takes a quarter of a second at this speed, is
+/// too small to tell more.
+pub const MAX_BANDWIDTH_MBPS: u32 = 10;
 
 /// Which audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     fn bandwidth_is_bytes_over_time_and_capped() {
-        assert_eq!(bandwidth_mbps(250_000, 100_000_000), 20);
+        assert_eq!(bandwidth_mbps(250_000, 400_000_000), 5);
         assert_eq!(bandwidth_mbps(250_000, 0), MAX_BANDWIDTH_MBPS);
         assert_eq!(bandwidth_mbps(0, 1), 0);
     }

@@ -45,7 +45,6 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
         daemon,
         agents: HashMap::new(),
         agents_epoch: 0,
-        gone: HashMap::new(),
     };
     loop {
         tokio::select! {
@@ -57,50 +56,38 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
     }
 }
 
-struct Watcher {
-    daemon: Arc<Daemon>,
-    polls: Arc<Semaphore>,
-    answer_within: Duration,
-    /// Read once an epoch: keys and addresses change rarely.
-    agents: HashMap<Pubkey, Agent>,
-    agents_epoch: u64,
+/// Which leases are watched: those live on chain, and for a while those that were.
+#[derive(Default)]
+pub struct Watches {
     /// Leases no longer live on chain, since which epoch.
     gone: HashMap<[u8; 32], u64>,
 }
 
-impl Watcher {
-    async fn look(&mut self, view: &View) -> anyhow::Result<()> {
-        self.begin_watches(view);
-        let asked = self.undecided(view);
-        self.find_agents(view, &asked).await;
-        let heard = self.ask(asked).await;
-        self.decide(view, heard);
-        self.store().await
-    }
-
-    /// Begins to watch what is new, and forgets what ended on chain some epochs ago.
-    fn begin_watches(&mut self, view: &View) {
-        let (millis, now) = (self.daemon.millis(), now_of(view));
-        let mut book = self.daemon.leases();
+impl Watches {
+    /// Begins to watch what is new, as soon as it is seen, so that no other oracle's report has a lease unknown here;
+    /// and forgets what ended on chain some epochs ago.
+    pub fn sync(&mut self, daemon: &Daemon, view: &View) {
+        let (millis, now) = (daemon.millis(), now_of(view));
+        let mut book = daemon.leases();
         for (key, lease) in &view.leases {
             let key = key.to_bytes();
             self.gone.remove(&key);
             book.entry(key).or_insert_with(|| {
-                let (tally, unwatched) = match self.daemon.take_stored(&key) {
+                let (tally, unwatched) = match daemon.take_stored(&key) {
                     Some(stored) => (stored.tally, unix_millis().saturating_sub(stored.watched_until_millis)),
                     None => (LeaseTally::default(), millis_between(lease.started_at, now)),
                 };
                 tracing::info!(lease = %Pubkey::from(key), live_millis = tally.live_millis, unwatched, "watching");
                 let mut watch = LeaseWatch::begin(tally, unwatched, millis, now);
-                if let Some(leaf) = self.daemon.ballots().accepted.get(&key) {
+                if let Some(leaf) = daemon.ballots().accepted.get(&key) {
                     watch.accept(leaf);
                 }
                 watch
             });
         }
         // What the last process watched and is not live any more need not be kept.
-        if self.daemon.up_since_epoch.get().is_some_and(|up| up.saturating_add(REMEMBERED_EPOCHS) < view.epoch) {
-            self.daemon.forget_stored();
+        if daemon.up_since_epoch.get().is_some_and(|up| up.saturating_add(REMEMBERED_EPOCHS) < view.epoch) {
+            daemon.forget_stored();
         }
         let live: HashSet<[u8; 32]> = view.leases.iter().map(|(key, _)| key.to_bytes()).collect();
         book.retain(|key, _| {
@@ -108,6 +95,25 @@ impl Watcher {
                 || self.gone.entry(*key).or_insert(view.epoch).saturating_add(REMEMBERED_EPOCHS) >= view.epoch
         });
         self.gone.retain(|key, _| book.contains_key(key));
+    }
+}
+
+struct Watcher {
+    daemon: Arc<Daemon>,
+    polls: Arc<Semaphore>,
+    answer_within: Duration,
+    /// Read once an epoch: keys and addresses change rarely.
+    agents: HashMap<Pubkey, Agent>,
+    agents_epoch: u64,
+}
+
+impl Watcher {
+    async fn look(&mut self, view: &View) -> anyhow::Result<()> {
+        let asked = self.undecided(view);
+        self.find_agents(view, &asked).await;
+        let heard = self.ask(asked).await;
+        self.decide(view, heard);
+        self.store().await
     }
 
     fn undecided(&self, view: &View) -> Vec<(Pubkey, Pubkey)> {

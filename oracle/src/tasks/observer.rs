@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
+use crate::tasks::leases::Watches;
 use crate::view::View;
 
 /// Longest one look may take.
@@ -17,6 +18,7 @@ const READ_WITHIN: Duration = Duration::from_secs(15);
 /// None: a chain that does not answer is asked again.
 pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut was_silent = false;
+    let mut watches = Watches::default();
     loop {
         let last = daemon.latest();
         let read = tokio::time::timeout(READ_WITHIN, View::read(daemon.chain.as_ref(), last.as_deref()));
@@ -34,6 +36,7 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
                 }
                 was_silent = false;
                 daemon.up_since_epoch.get_or_init(|| view.epoch);
+                watches.sync(&daemon, &view);
                 daemon.view.send_replace(Some(Arc::new(view)));
             }
             Ok(Err(error)) => {

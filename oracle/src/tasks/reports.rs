@@ -29,6 +29,9 @@ const PEER_WITHIN: Duration = Duration::from_secs(5);
 /// Time before peers are asked again for the leaves of an accepted root.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
+/// Time after its award from which a lease is reported, seconds.
+const NOTICED_AFTER_SECS: i64 = 2;
+
 /// Accepted roots whose leaves are looked for in one turn.
 const FETCHED_A_TURN: usize = 4;
 
@@ -88,12 +91,13 @@ impl Reporter {
         if ballots.by_epoch.contains_key(&epoch) {
             return;
         }
+        ballots.close_before(epoch);
         let Some(at) = view.ends_at(epoch) else { return };
         let live = live_before(view, at);
         let own = own_report(epoch, at, &live, &leases, &audits, &ballots);
         let boundary = leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, at))).collect();
         tracing::debug!(epoch, leases = own.leases().len(), nodes = own.nodes().len(), "epoch ended");
-        ballots.add(epoch, Ballot { at, own, boundary, refused: Vec::new() });
+        ballots.add(epoch, Ballot { at, own, boundary, refused: BTreeMap::new() });
     }
 
     /// The report to sign now, written down; `None` while there is none.
@@ -158,26 +162,21 @@ impl Reporter {
         asked.join_all().await.into_iter().flatten().collect()
     }
 
-    /// Whether a proposal fits what this oracle saw. What does not is logged once and left out of own reports a while.
+    /// Whether a proposal fits what this oracle saw. What does not is logged once, and asked again at the next look.
     fn agrees(&self, set: &LeafSet, epoch: u64, candidate: u8, ballot: &Ballot) -> bool {
         let (leases, audits) = (self.daemon.leases(), self.daemon.audits());
         let outcome = agree::check(set, epoch, ballot.at, &findings(ballot, &leases, &audits));
-        let Err(differences) = outcome else { return true };
         let mut ballots = self.daemon.ballots();
-        let stored = ballots.by_epoch.get_mut(&epoch);
-        let is_news = stored.is_some_and(|ballot| {
-            let is_new = !ballot.refused.contains(&candidate);
-            if is_new {
-                ballot.refused.push(candidate);
-            }
-            is_new
-        });
+        let Some(stored) = ballots.by_epoch.get_mut(&epoch) else { return false };
+        let Err(differences) = outcome else {
+            stored.refused.remove(&candidate);
+            return true;
+        };
+        let accounts = differences.iter().filter_map(agree::Disagreement::key).collect();
+        let is_news = stored.refused.insert(candidate, accounts).is_none();
         if is_news && differences != [agree::Disagreement::Empty] {
             for difference in &differences {
                 tracing::warn!(epoch, proposer = candidate, "the proposal is not signed: {difference}");
-            }
-            for account in differences.iter().filter_map(agree::Disagreement::key) {
-                ballots.dispute(account, epoch);
             }
         }
         false
@@ -324,9 +323,10 @@ impl Reporter {
     }
 }
 
-/// Leases that began before `at`.
+/// Leases that began before `at`, and long enough for every oracle to have noticed.
 fn live_before(view: &View, at: i64) -> Vec<[u8; 32]> {
-    let begun = view.leases.iter().filter(|(_, lease)| lease.started_at < at);
+    let noticed_at = at.saturating_sub(NOTICED_AFTER_SECS);
+    let begun = view.leases.iter().filter(|(_, lease)| lease.started_at <= noticed_at);
     begun.map(|(key, _)| key.to_bytes()).collect()
 }
 
