@@ -1,0 +1,252 @@
+//! The daemon: what its tasks share, and how they start and stop.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{ensure, Context};
+use ed25519_dalek::SigningKey;
+use millrace_client::{keys, pda, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signer, SubmitError};
+use millrace_gemm::Backend;
+use millrace_wire::{Sealed, SignedClient};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{signal, SignalKind};
+use tokio::sync::{mpsc, watch};
+
+use crate::journal::{Journal, LeaseRecord};
+use crate::sandbox::{Cgroups, Environment, EnvironmentError, Privilege, Sandbox};
+use crate::settings::Settings;
+use crate::supervisor::Supervisor;
+use crate::view::View;
+use crate::{api, tasks};
+
+/// Longest an oracle may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Longest a reconciliation at the start may take: what is left undecided is found out by the next submission.
+const RECONCILE_WITHIN: Duration = Duration::from_secs(20);
+
+/// Runs asked for and not yet begun.
+const MAX_WAITING_RUNS: usize = 16;
+
+/// Age from which a view is no longer acted on.
+const VIEW_LASTS: Duration = Duration::from_secs(15);
+
+/// What the tasks share.
+pub struct Agent {
+    /// What the operator set.
+    pub settings: Settings,
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// The operator's key.
+    pub key: Keypair,
+    /// The same, for answers.
+    pub seal_key: SigningKey,
+    /// The provider account.
+    pub provider: Pubkey,
+    /// The nodes this machine stands for.
+    pub nodes: Vec<Pubkey>,
+    /// What computes audits. An honest agent has an honest one; the type does not enforce it, the oracles do.
+    pub backend: Arc<dyn Backend>,
+    /// Asks oracles, signing with the operator's key.
+    pub http: SignedClient,
+    /// What must survive.
+    pub journal: Journal,
+    /// Sends transactions.
+    pub outbox: Outbox,
+    /// Runs jobs.
+    pub sandbox: Sandbox,
+    /// The chain as last seen.
+    pub view: watch::Sender<Option<Arc<View>>>,
+    /// Leases whose inputs have arrived.
+    pub runs: mpsc::Sender<Pubkey>,
+    waiting_runs: Mutex<Option<mpsc::Receiver<Pubkey>>>,
+    leases: Mutex<HashMap<Pubkey, LeaseRecord>>,
+    /// Held for as long as this process has the data directory.
+    _lock: File,
+}
+
+/// Runs an agent with `backend` until SIGTERM or SIGINT: all that a program around it has to do.
+///
+/// # Errors
+/// When it cannot start, or a task fails.
+pub async fn run_until_signal(settings: Settings, backend: Arc<dyn Backend>) -> anyhow::Result<()> {
+    settings.check()?;
+    let key = keys::load(&settings.keypair)?;
+    let chain = Arc::new(RpcChain::new(settings.rpc_url.clone()));
+    let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+        format!("cannot listen on {}; is another program there? Give the agent another --listen", settings.listen)
+    })?;
+    let agent = Agent::open(settings, chain, key, backend)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("stopping");
+    };
+    agent.run(listener, stop).await
+}
+
+impl Agent {
+    /// Opens the data directory and reads back what the last process left.
+    ///
+    /// # Errors
+    /// When the directory, a database or the sandbox cannot be used.
+    pub fn open(
+        settings: Settings,
+        chain: Arc<dyn Chain>,
+        key: Keypair,
+        backend: Arc<dyn Backend>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let dir = std::path::absolute(&settings.data_dir)?;
+        let settings = Settings { data_dir: dir.clone(), ..settings };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir.join("leases"))
+            .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+        let lock = File::create(dir.join("lock"))?;
+        ensure!(lock.try_lock().is_ok(), "another agent runs on the data directory {}", dir.display());
+        let journal = Journal::open(&dir.join("agent.db"))?;
+        let leases = journal.leases_after_restart()?.into_iter().collect();
+        let provider = pda::provider(&settings.authority_key()?);
+        let nodes = settings.nodes.iter().map(|index| pda::node(&provider, *index)).collect();
+        // One name a data directory: a restart finds and removes what a killed agent left.
+        let cgroup =
+            format!("millrace-{}", &hex::encode(millrace_jobs::content_hash(dir.as_os_str().as_encoded_bytes()))[..16]);
+        let cgroups = settings.jobs.use_cgroups.then(|| Cgroups::find(&cgroup)).flatten();
+        let sandbox = Sandbox::new(Privilege::of_this_process(), cgroups)?;
+        let seal_key = SigningKey::from_bytes(&keys::seed(&key));
+        let (runs, waiting_runs) = mpsc::channel(MAX_WAITING_RUNS);
+        Ok(Arc::new(Self {
+            http: SignedClient::new(seal_key.clone(), ANSWER_WITHIN)?,
+            outbox: Outbox::open(dir.join("outbox.db"))?,
+            settings,
+            chain,
+            key,
+            seal_key,
+            provider,
+            nodes,
+            backend,
+            journal,
+            sandbox,
+            view: watch::Sender::new(None),
+            runs,
+            waiting_runs: Mutex::new(Some(waiting_runs)),
+            leases: Mutex::new(leases),
+            _lock: lock,
+        }))
+    }
+
+    /// Runs until `stop`, then stops in order: no more requests, no more bids and audits, the sandboxes, the view.
+    ///
+    /// # Errors
+    /// When the sandbox does not work or a task fails.
+    pub async fn run(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        self.sandbox.check(&self.settings.data_dir).await?;
+        tracing::info!(
+            provider = %self.provider,
+            operator = %self.key.pubkey(),
+            prover = self.backend.name(),
+            limits = if self.sandbox.has_cgroups() { "cgroup" } else { "watchdog" },
+            environments = %Environment::list(&self.settings.environments_dir).join(", "),
+            "starting"
+        );
+        match tokio::time::timeout(RECONCILE_WITHIN, self.outbox.reconcile(self.chain.as_ref())).await {
+            Ok(Ok(ends)) => ends
+                .iter()
+                .for_each(|end| tracing::info!(label = end.label, end = ?end.settled, "left by the last process")),
+            Ok(Err(error)) => tracing::warn!("what the last process sent is not yet known: {error}"),
+            Err(_) => tracing::warn!("what the last process sent is not yet known: the chain is slow"),
+        }
+        let waiting_runs = lock(&self.waiting_runs).take().context("the agent runs already")?;
+        let mut supervisor = Supervisor::default();
+        supervisor.spawn("observer", |stop| tasks::observer::run(self.clone(), stop));
+        supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
+        supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), waiting_runs, stop));
+        supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
+        supervisor.spawn("bids", |stop| tasks::bids::run(self.clone(), stop));
+        supervisor.spawn("http", |stop| api::serve(self.clone(), listener, stop));
+        supervisor.run(stop).await
+    }
+
+    /// The chain as last seen, unless that is too long ago.
+    pub fn fresh(&self) -> Option<Arc<View>> {
+        self.view.borrow().clone().filter(|view| view.taken.elapsed() < VIEW_LASTS)
+    }
+
+    /// Submits instructions signed and paid by the operator.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit(&self, label: &str, instructions: &[Instruction]) -> Result<(), SubmitError> {
+        let signature = self.outbox.submit(self.chain.as_ref(), label, instructions, &self.key, &[]).await?;
+        tracing::info!(label, %signature, "landed");
+        Ok(())
+    }
+
+    /// A lease as it now is.
+    pub fn lease(&self, lease: &Pubkey) -> Option<LeaseRecord> {
+        lock(&self.leases).get(lease).cloned()
+    }
+
+    /// All leases.
+    pub fn leases(&self) -> Vec<(Pubkey, LeaseRecord)> {
+        lock(&self.leases).iter().map(|(lease, record)| (*lease, record.clone())).collect()
+    }
+
+    /// Writes a lease down, then lets it be seen.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: then nothing changed.
+    pub fn set_lease(&self, lease: &Pubkey, record: LeaseRecord) -> anyhow::Result<()> {
+        self.journal.save_lease(lease, &record)?;
+        lock(&self.leases).insert(*lease, record);
+        Ok(())
+    }
+
+    /// Forgets a lease and its files.
+    ///
+    /// # Errors
+    /// When the journal or the files cannot be changed.
+    pub fn forget_lease(&self, lease: &Pubkey) -> anyhow::Result<()> {
+        match std::fs::remove_dir_all(self.lease_dir(lease)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        self.journal.forget_lease(lease)?;
+        lock(&self.leases).remove(lease);
+        Ok(())
+    }
+
+    /// Where a lease's inputs, log and results lie.
+    pub fn lease_dir(&self, lease: &Pubkey) -> PathBuf {
+        self.settings.data_dir.join("leases").join(lease.to_string())
+    }
+
+    /// The environment `name`, unless using it would show a job this agent's secrets.
+    ///
+    /// # Errors
+    /// [`EnvironmentError`].
+    pub fn environment(&self, name: &str) -> Result<Environment, EnvironmentError> {
+        Environment::load(&self.settings.environments_dir, name, &[&self.settings.data_dir, &self.settings.keypair])
+    }
+
+    /// Signs an answer.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn seal<T: serde::Serialize>(&self, domain: &str, answer: &T) -> Result<Sealed, serde_json::Error> {
+        Sealed::seal(&self.seal_key, domain, answer)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,112 @@
+//! What the agent answers: status to oracles, logs and results to the customer, health to anyone.
+
+mod leases;
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use millrace_client::Signer;
+use millrace_jobs::Bounds;
+use millrace_wire::messages::JobPhase;
+use millrace_wire::{verify, ApiError, VerifierState};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::Agent;
+use crate::sandbox::Environment;
+
+/// Tar headers and padding on top of what the files of a bundle may have, bytes.
+const TAR_OVERHEAD: u64 = 2 << 20;
+
+/// Longest open connections may take to end when the daemon stops.
+const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+
+/// All routes.
+pub fn router(agent: Arc<Agent>) -> Router {
+    let verifier = VerifierState::new(agent.settings.http_authority(), 0);
+    let inputs_verifier = verifier.with_max_body((Bounds::default().total_bytes + TAR_OVERHEAD) as usize);
+    let inputs = Router::new().route("/v1/leases/{lease}/inputs", put(leases::put_inputs));
+    let reads = Router::new()
+        .route("/v1/leases/{lease}/logs", get(leases::logs))
+        .route("/v1/leases/{lease}/results", get(leases::results));
+    Router::new()
+        .route("/v1/health", get(health))
+        // Its answer is evidence by itself, and tells a stranger nothing the chain does not.
+        .route("/v1/leases/{lease}/status", get(leases::status))
+        .merge(inputs.layer(from_fn_with_state(inputs_verifier, verify)))
+        .merge(reads.layer(from_fn_with_state(verifier, verify)))
+        .fallback(|| async {
+            ApiError::not_found("there is no such route", "see /v1/health, /v1/leases/{lease}/status")
+        })
+        .with_state(agent)
+}
+
+/// Serves until stopped.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(agent: Arc<Agent>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    let server = axum::serve(listener, router(agent)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN_WITHIN).await;
+    };
+    tokio::select! {
+        outcome = server.into_future() => Ok(outcome?),
+        () = drained => Ok(()),
+    }
+}
+
+/// How the daemon is.
+#[derive(Debug, Serialize)]
+struct Health {
+    version: &'static str,
+    provider: String,
+    operator: String,
+    nodes: Vec<NodeHealth>,
+    epoch: Option<u64>,
+    /// How long ago the chain was looked at, milliseconds.
+    seen_millis_ago: Option<u64>,
+    journal: bool,
+    environments: Vec<String>,
+    jobs_running: usize,
+    leases: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeHealth {
+    node: String,
+    verified_gops: u64,
+    verified_until: i64,
+    leased: bool,
+}
+
+async fn health(State(agent): State<Arc<Agent>>) -> Json<Health> {
+    let view = agent.view.borrow().clone();
+    let leases = agent.leases();
+    let nodes = view.iter().flat_map(|view| &view.nodes).map(|(key, node)| NodeHealth {
+        node: key.to_string(),
+        verified_gops: node.verified_gops,
+        verified_until: node.verified_until,
+        leased: node.lease != Default::default(),
+    });
+    Json(Health {
+        version: env!("CARGO_PKG_VERSION"),
+        provider: agent.provider.to_string(),
+        operator: agent.key.pubkey().to_string(),
+        nodes: nodes.collect(),
+        epoch: view.as_ref().map(|view| view.epoch),
+        seen_millis_ago: view.map(|view| u64::try_from(view.taken.elapsed().as_millis()).unwrap_or(u64::MAX)),
+        journal: agent.journal.is_healthy(),
+        environments: Environment::list(&agent.settings.environments_dir),
+        jobs_running: leases.iter().filter(|(_, record)| record.phase == JobPhase::Running).count(),
+        leases: leases.len(),
+    })
+}

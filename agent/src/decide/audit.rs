@@ -1,0 +1,169 @@
+//! When to be audited, and with how much work.
+
+use millrace::state::{Node, NodeClass, NodeState};
+use millrace_core::hash::sha256;
+use millrace_core::proof::{operations, MAX_N, MAX_ROUNDS, MIN_N};
+
+/// Epochs after a commit in which its verdict is still on its way: a bundle, a report, a transaction.
+const VERDICT_EPOCHS: u64 = 3;
+
+/// Epochs before its expiry at which an audit is renewed.
+const RENEW_EPOCHS: i64 = 4;
+
+/// Part of an epoch, in percent, after which no run is begun: it could end after the next beacon.
+const LAST_START_PERCENT: i64 = 70;
+
+/// Smallest n a GPU is measured with.
+const MIN_GPU_N: u32 = 4_096;
+
+/// Whether the lot falls on `provider` this epoch: once in `period` epochs on average, known to no one before the
+/// epoch's beacon.
+pub fn due(beacon: &[u8; 32], provider: &[u8; 32], period: u64) -> bool {
+    let [a, b, c, d, e, f, g, h, ..] = sha256(&[beacon, provider]);
+    u64::from_le_bytes([a, b, c, d, e, f, g, h]).checked_rem(period) == Some(0)
+}
+
+/// What is known of a node when its epoch's beacon appears.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditFacts<'a> {
+    /// The node.
+    pub node: &'a Node,
+    /// Its provider account.
+    pub provider: &'a [u8; 32],
+    /// The epoch.
+    pub epoch: u64,
+    /// Its beacon.
+    pub beacon: &'a [u8; 32],
+    /// Epoch of the last commit this agent signed for the node.
+    pub last_commit_epoch: Option<u64>,
+    /// The chain's clock.
+    pub now: i64,
+    /// Instant the epoch began.
+    pub epoch_began_at: i64,
+    /// Length of an epoch, seconds.
+    pub epoch_secs: i64,
+    /// [`crate::settings::Audits::every_epochs`].
+    pub every_epochs: u64,
+}
+
+/// Whether to begin an audit now: the lot fell on the provider, or the node is unverified, or its figures expire soon.
+/// Never twice an epoch, not while a verdict is on its way, not too late in the epoch, and not while a lease has the machine.
+pub fn should_audit(facts: &AuditFacts) -> bool {
+    let AuditFacts { node, epoch, now, .. } = *facts;
+    let late_after_secs = facts.epoch_secs.saturating_mul(LAST_START_PERCENT) / 100;
+    let is_late = now.saturating_sub(facts.epoch_began_at) > late_after_secs;
+    let is_busy = node.lease != Default::default() || node.is_retired();
+    if is_late || is_busy || facts.last_commit_epoch.is_some_and(|last| last >= epoch) {
+        return false;
+    }
+    let renew_secs = facts.epoch_secs.saturating_mul(RENEW_EPOCHS);
+    let is_wanting = node.state != NodeState::Verified as u8 || now >= node.verified_until.saturating_sub(renew_secs);
+    let is_pending = facts
+        .last_commit_epoch
+        .is_some_and(|last| last > node.audit_epoch && epoch <= last.saturating_add(VERDICT_EPOCHS));
+    (is_wanting && !is_pending) || due(facts.beacon, facts.provider, facts.every_epochs)
+}
+
+/// Size of an audit that takes about `target_millis` at the claimed speed: n and rounds. A faster machine just ends
+/// sooner. At least four rounds where there is time for them, so that the chain of seeds means something.
+pub fn audit_size(claimed_gops: u64, class: u8, target_millis: u64) -> (u32, u32) {
+    let least = if class == NodeClass::Gpu as u8 { MIN_GPU_N } else { MIN_N };
+    let wanted = u128::from(claimed_gops.max(1)) * u128::from(target_millis) * 1_000_000;
+    let mut n = least;
+    // Larger while four rounds of the larger still fit.
+    while n < MAX_N && operations(n * 2, 4) <= wanted {
+        n *= 2;
+    }
+    let rounds = (wanted / operations(n, 1)).clamp(1, u128::from(MAX_ROUNDS));
+    (n, rounds as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use millrace_core::proof::check_size;
+
+    fn node(state: NodeState) -> Node {
+        Node { state: state as u8, verified_until: 10_000, ..Node::zeroed() }
+    }
+
+    /// Epoch 10 of 100 s began at 1,000; a beacon on which the lot does not fall.
+    fn facts<'a>(node: &'a Node, beacon: &'a [u8; 32]) -> AuditFacts<'a> {
+        AuditFacts {
+            node,
+            provider: &[1; 32],
+            epoch: 10,
+            beacon,
+            last_commit_epoch: None,
+            now: 1_010,
+            epoch_began_at: 1_000,
+            epoch_secs: 100,
+            every_epochs: 1 << 40,
+        }
+    }
+
+    #[test]
+    fn the_lot_falls_as_often_as_it_should_and_on_each_apart() {
+        let beacons: Vec<[u8; 32]> = (0..8_000u64).map(|epoch| sha256(&[&epoch.to_le_bytes()])).collect();
+        let drawn = |provider: &[u8; 32]| beacons.iter().map(|b| due(b, provider, 8)).collect::<Vec<_>>();
+        let (one, other) = (drawn(&[1; 32]), drawn(&[2; 32]));
+        let count = one.iter().filter(|due| **due).count();
+        assert!((850..1_150).contains(&count), "{count} of 8,000 at one in eight");
+        assert_ne!(one, other);
+        assert!(beacons.iter().all(|beacon| due(beacon, &[1; 32], 1)));
+        assert!(!due(&[0; 32], &[1; 32], 0));
+    }
+
+    #[test]
+    fn a_node_without_valid_figures_is_audited_at_once_and_a_verified_one_by_lot() {
+        for (state, wanted) in
+            [(NodeState::Registered, true), (NodeState::Suspended, true), (NodeState::Verified, false)]
+        {
+            assert_eq!(should_audit(&facts(&node(state), &[3; 32])), wanted, "{state:?}");
+        }
+        let verified = node(NodeState::Verified);
+        assert!(should_audit(&AuditFacts { every_epochs: 1, ..facts(&verified, &[3; 32]) }));
+        let expiring = Node { verified_until: 1_409, ..verified };
+        assert!(should_audit(&facts(&expiring, &[3; 32])));
+    }
+
+    #[test]
+    fn one_commit_an_epoch_and_none_while_a_verdict_is_on_its_way() {
+        let fresh = node(NodeState::Registered);
+        let after = |last| AuditFacts { last_commit_epoch: Some(last), ..facts(&fresh, &[3; 32]) };
+        assert!(!should_audit(&AuditFacts { every_epochs: 1, ..after(10) }), "two commits in an epoch are a fraud");
+        assert!(!should_audit(&after(9)) && !should_audit(&after(7)));
+        assert!(should_audit(&after(6)), "that verdict got lost");
+        let applied = Node { audit_epoch: 9, ..fresh };
+        let again = AuditFacts { last_commit_epoch: Some(9), ..facts(&applied, &[3; 32]) };
+        assert!(should_audit(&again), "the verdict is here, and it was no pass");
+    }
+
+    #[test]
+    fn no_audit_is_begun_too_late_or_on_a_busy_or_retired_machine() {
+        let fresh = node(NodeState::Registered);
+        assert!(should_audit(&AuditFacts { now: 1_070, ..facts(&fresh, &[3; 32]) }));
+        assert!(!should_audit(&AuditFacts { now: 1_071, ..facts(&fresh, &[3; 32]) }));
+        let leased = Node { lease: [5; 32].into(), ..fresh };
+        assert!(!should_audit(&facts(&leased, &[3; 32])));
+        assert!(!should_audit(&facts(&node(NodeState::Retired), &[3; 32])));
+    }
+
+    #[test]
+    fn the_size_follows_the_claim_and_is_always_allowed() {
+        for gops in [0, 1, 30, 700, 20_000, 2_000_000, u64::MAX / 2] {
+            for class in [NodeClass::Cpu as u8, NodeClass::Gpu as u8] {
+                for millis in [0, 300, 1_000, 3_000] {
+                    let (n, rounds) = audit_size(gops, class, millis);
+                    check_size(n, rounds).unwrap();
+                    assert!(class == NodeClass::Cpu as u8 || n >= MIN_GPU_N);
+                }
+            }
+        }
+        // 50 gops for a second: the work is within a round of it.
+        let (n, rounds) = audit_size(50, NodeClass::Cpu as u8, 1_000);
+        assert_eq!((n, rounds), (1_024, 23));
+        assert!(operations(n, rounds) <= 50_000_000_000 && operations(n, rounds + 1) > 50_000_000_000);
+    }
+}

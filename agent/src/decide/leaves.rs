@@ -1,0 +1,151 @@
+//! Finding one's own leaves in a report, and the path that proves each.
+
+use millrace::state::AcceptedRoot;
+use millrace_core::leaves::{lease_tree_node, node_tree_node, LeaseLeaf, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN};
+use millrace_core::merkle::Tree;
+use millrace_wire::messages::Report;
+
+/// A leaf with what proves it on chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven<L, const N: usize> {
+    /// What it says.
+    pub leaf: L,
+    /// Its encoding.
+    pub bytes: [u8; N],
+    /// Its place.
+    pub index: u32,
+    /// Its siblings from the bottom up, 24 bytes each.
+    pub path: Vec<u8>,
+}
+
+/// All leaves of a report that is the one accepted on chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProvenReport {
+    /// Of leases.
+    pub leases: Vec<Proven<LeaseLeaf, LEASE_LEAF_LEN>>,
+    /// Of nodes.
+    pub nodes: Vec<Proven<NodeLeaf, NODE_LEAF_LEN>>,
+}
+
+/// Why a report an oracle gave is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadReport {
+    /// Not a list of leaves.
+    #[error("it holds something that is not a leaf")]
+    NotLeaves,
+    /// Another report.
+    #[error("its leaves do not give the root accepted on chain")]
+    OtherRoot,
+}
+
+/// Checks a report against the accepted root, and makes the path of every leaf that `wanted_lease` or `wanted_node` names.
+///
+/// # Errors
+/// [`BadReport`].
+pub fn prove(
+    report: &Report,
+    accepted: &AcceptedRoot,
+    wanted_lease: impl Fn(&[u8; 32]) -> bool,
+    wanted_node: impl Fn(&[u8; 32]) -> bool,
+) -> Result<ProvenReport, BadReport> {
+    let leases = report.lease_leaves.iter().map(|leaf| lease_tree_node(&leaf.0));
+    let nodes = report.node_leaves.iter().map(|leaf| node_tree_node(&leaf.0));
+    let all: Vec<_> = leases.chain(nodes).collect();
+    let count = u32::try_from(all.len()).map_err(|_| BadReport::OtherRoot)?;
+    let tree = Tree::new(all);
+    if count != accepted.leaves || tree.root() != accepted.root {
+        return Err(BadReport::OtherRoot);
+    }
+    let path = |index: u32| tree.path(u64::from(index)).concat();
+    let mut proven = ProvenReport::default();
+    for (index, bytes) in (0..).zip(&report.lease_leaves) {
+        let leaf = LeaseLeaf::from_bytes(&bytes.0).map_err(|_| BadReport::NotLeaves)?;
+        if wanted_lease(&leaf.lease) {
+            proven.leases.push(Proven { leaf, bytes: leaf.to_bytes(), index, path: path(index) });
+        }
+    }
+    for (index, bytes) in (report.lease_leaves.len() as u32..).zip(&report.node_leaves) {
+        let leaf = NodeLeaf::from_bytes(&bytes.0).map_err(|_| BadReport::NotLeaves)?;
+        if wanted_node(&leaf.node) {
+            proven.nodes.push(Proven { leaf, bytes: leaf.to_bytes(), index, path: path(index) });
+        }
+    }
+    Ok(proven)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use millrace::state::Reports;
+    use millrace_core::leaves::{LeaseStatus, Verdict};
+    use millrace_wire::messages::HexBytes;
+
+    fn lease_leaf(lease: u8) -> LeaseLeaf {
+        LeaseLeaf {
+            lease: [lease; 32],
+            live_secs: 5,
+            checkpointed_secs: 0,
+            status: LeaseStatus::Running,
+            exit_code: 0,
+            checkpoint_root: [0; 32],
+            result_root: [0; 32],
+            at: 9,
+        }
+    }
+
+    fn node_leaf(node: u8) -> NodeLeaf {
+        NodeLeaf {
+            node: [node; 32],
+            audit_epoch: 3,
+            super_root: [1; 24],
+            verdict: Verdict::Passed,
+            gops: 50,
+            vram_mib: 6,
+            bandwidth_mbps: 100,
+            at: 9,
+        }
+    }
+
+    fn report() -> (Report, Reports) {
+        let leases = [1, 2, 3].map(lease_leaf);
+        let nodes = [7, 8].map(node_leaf);
+        let tree =
+            Tree::new(leases.iter().map(LeaseLeaf::tree_node).chain(nodes.iter().map(NodeLeaf::tree_node)).collect());
+        let report = Report {
+            epoch: 4,
+            lease_leaves: leases.iter().map(|leaf| HexBytes(leaf.to_bytes().to_vec())).collect(),
+            node_leaves: nodes.iter().map(|leaf| HexBytes(leaf.to_bytes().to_vec())).collect(),
+        };
+        let mut reports = Box::new(Reports::zeroed());
+        reports.accept(4, tree.root(), 5, 1, 10);
+        (report, *reports)
+    }
+
+    #[test]
+    fn the_program_accepts_the_path_of_every_own_leaf() {
+        let (report, reports) = report();
+        let accepted = reports.accepted(4).unwrap();
+        let proven = prove(&report, accepted, |lease| *lease == [2; 32], |node| *node == [8; 32]).unwrap();
+        assert_eq!((proven.leases.len(), proven.nodes.len()), (1, 1));
+        let (lease, node) = (&proven.leases[0], &proven.nodes[0]);
+        assert!(reports.prove(4, lease.index, lease_tree_node(&lease.bytes), &lease.path).is_ok());
+        assert!(reports.prove(4, node.index, node_tree_node(&node.bytes), &node.path).is_ok());
+        assert_eq!((lease.index, node.index), (1, 4));
+    }
+
+    #[test]
+    fn a_report_that_is_not_the_accepted_one_is_refused() {
+        let (report, reports) = report();
+        let accepted = AcceptedRoot { ..*reports.accepted(4).unwrap() };
+        let refuse =
+            |report: &Report, accepted: &AcceptedRoot| prove(report, accepted, |_| true, |_| true).unwrap_err();
+        let mut fewer = report.clone();
+        fewer.node_leaves.pop();
+        assert_eq!(refuse(&fewer, &accepted), BadReport::OtherRoot);
+        let mut changed = report.clone();
+        changed.lease_leaves[0].0[40] ^= 1;
+        assert_eq!(refuse(&changed, &accepted), BadReport::OtherRoot);
+        assert_eq!(refuse(&report, &AcceptedRoot::zeroed()), BadReport::OtherRoot);
+    }
+}

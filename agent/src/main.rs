@@ -1,0 +1,127 @@
+//! `millrace-agent`: runs the daemon, or measures this machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use millrace_agent::{run_until_signal, Settings};
+use millrace_gemm::{bench, Backend, Cpu};
+use tracing_subscriber::EnvFilter;
+
+/// The provider's daemon of Millrace: proves what its nodes can do, bids for jobs, runs them in a sandbox.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM or Ctrl-C.
+    Run(RunFlags),
+    /// Measure how fast this machine computes audits; prints JSON.
+    Bench {
+        /// Rows and columns of the matrices: a power of two from 256.
+        #[arg(long, default_value_t = 1_024)]
+        n: u32,
+        /// Processor threads; 0 for one for each core.
+        #[arg(long, default_value_t = 0)]
+        threads: usize,
+    },
+}
+
+#[derive(Args)]
+struct RunFlags {
+    /// Settings file (TOML); the flags below override it. See agent.example.toml.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Key file of the operator, mode 0600.
+    #[arg(long)]
+    keypair: Option<PathBuf>,
+    /// Address of the provider's cold key.
+    #[arg(long)]
+    authority: Option<String>,
+    /// JSON RPC of the cluster [default: http://127.0.0.1:8899].
+    #[arg(long)]
+    rpc_url: Option<String>,
+    /// Address to listen on [default: 127.0.0.1:9201].
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// host:port of the endpoint registered on chain [default: the address it listens on].
+    #[arg(long)]
+    public_address: Option<String>,
+    /// Where journal, outbox and jobs lie [default: agent-data].
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Software environments offered to jobs [default: environments].
+    #[arg(long)]
+    environments_dir: Option<PathBuf>,
+    /// Write the log as JSON lines.
+    #[arg(long)]
+    log_json: bool,
+}
+
+impl RunFlags {
+    fn settings(self) -> anyhow::Result<Settings> {
+        let file = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        let settings = Settings {
+            keypair: self.keypair.unwrap_or(file.keypair),
+            authority: self.authority.unwrap_or(file.authority),
+            rpc_url: self.rpc_url.unwrap_or(file.rpc_url),
+            listen: self.listen.unwrap_or(file.listen),
+            public_address: self.public_address.or(file.public_address),
+            data_dir: self.data_dir.unwrap_or(file.data_dir),
+            environments_dir: self.environments_dir.unwrap_or(file.environments_dir),
+            ..file
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Run(flags) => {
+            // RUST_LOG overrides; the log goes to stderr.
+            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+            let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+            match flags.log_json {
+                true => log.json().init(),
+                false => log.init(),
+            }
+            let settings = flags.settings()?;
+            let backend = Cpu::new(settings.audits.threads).context("the prover cannot start")?;
+            run_until_signal(settings, Arc::new(backend)).await
+        }
+        Command::Bench { n, threads } => measure(n, threads),
+    }
+}
+
+/// Least time a measurement takes: shorter ones are ruled by chance.
+const MEASURE_FOR: Duration = Duration::from_secs(2);
+
+fn measure(n: u32, threads: usize) -> anyhow::Result<()> {
+    let backend: Arc<dyn Backend> = Arc::new(Cpu::new(threads).context("the prover cannot start")?);
+    eprintln!("measuring {} on {n} x {n}, about {} s", backend.name(), MEASURE_FOR.as_secs() + 1);
+    let mut rounds = 1;
+    loop {
+        let (bench, _) = bench(backend.clone(), n, rounds)?;
+        if bench.elapsed >= MEASURE_FOR || rounds >= millrace_core::proof::MAX_ROUNDS {
+            let millis = u64::try_from(bench.elapsed.as_millis()).unwrap_or(u64::MAX);
+            let answer = serde_json::json!({
+                "gops": bench.gops, "n": n, "rounds": rounds, "elapsed_millis": millis, "kernel": backend.name(),
+            });
+            println!("{answer:#}");
+            return Ok(());
+        }
+        rounds *= 2;
+    }
+}

@@ -1,0 +1,101 @@
+//! Whenever the oracles' report is accepted: finds the own leaves in it and applies them on chain, which verifies
+//! the nodes and pays the leases.
+
+use std::sync::Arc;
+
+use anyhow::{bail, Context};
+use millrace::constants::REPORT_RING;
+use millrace::instructions::{ApplyAuditArgs, SettleLeaseArgs};
+use millrace::state::AcceptedRoot;
+use millrace_client::{ix, Pubkey};
+use millrace_core::leaves::{LeaseLeaf, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN};
+use millrace_wire::messages::Report;
+use tokio_util::sync::CancellationToken;
+
+use super::{next_view, note};
+use crate::agent::Agent;
+use crate::decide::leaves::{prove, Proven, ProvenReport};
+use crate::view::View;
+
+/// Applies leaves until stopped.
+///
+/// # Errors
+/// None: what was not applied is tried again.
+pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut views = agent.view.subscribe();
+    // Every report of the ring is looked at once: the last process may have missed some.
+    let mut next_epoch = None;
+    while let Some(view) = next_view(&mut views, &stop).await {
+        let from = next_epoch.unwrap_or(view.epoch.saturating_sub(REPORT_RING as u64));
+        for epoch in from..=view.epoch {
+            let Some(accepted) = view.reports.accepted(epoch).copied() else { continue };
+            let work = apply(&agent, &view, &accepted);
+            let done = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                done = work => done,
+            };
+            if let Err(error) = done {
+                tracing::warn!(epoch, "the report could not be applied, trying again: {error:#}");
+                break;
+            }
+            // An epoch passed over was not accepted when it could have been: roots are signed for two epochs only.
+            next_epoch = Some(epoch.saturating_add(1));
+        }
+    }
+    Ok(())
+}
+
+async fn apply(agent: &Agent, view: &View, accepted: &AcceptedRoot) -> anyhow::Result<()> {
+    let report = fetch_proven(agent, view, accepted).await?;
+    for leaf in &report.nodes {
+        apply_audit(agent, view, accepted.epoch, leaf).await;
+    }
+    for leaf in &report.leases {
+        settle(agent, view, accepted.epoch, leaf).await;
+    }
+    Ok(())
+}
+
+/// Asks one oracle after the other until one has the report that the chain accepted.
+async fn fetch_proven(agent: &Agent, view: &View, accepted: &AcceptedRoot) -> anyhow::Result<ProvenReport> {
+    let mut last = None;
+    for url in view.seats.iter().filter_map(|seat| seat.url.as_deref()) {
+        let report = match agent.http.get::<Report>(&format!("{url}/v1/reports/{}", accepted.epoch)).await {
+            Ok(report) => report,
+            Err(error) => {
+                last = Some(error.to_string());
+                continue;
+            }
+        };
+        let is_own_lease = |lease: &[u8; 32]| view.leases.contains_key(&Pubkey::from(*lease));
+        let is_own_node = |node: &[u8; 32]| view.node(&Pubkey::from(*node)).is_some();
+        match prove(&report, accepted, is_own_lease, is_own_node) {
+            Ok(proven) => return Ok(proven),
+            Err(error) => last = Some(format!("{url}: {error}")),
+        }
+    }
+    bail!("no oracle has it: {}", last.context("no oracle registered an address")?)
+}
+
+async fn apply_audit(agent: &Agent, view: &View, epoch: u64, proven: &Proven<NodeLeaf, NODE_LEAF_LEN>) {
+    let key = Pubkey::from(proven.leaf.node);
+    if view.node(&key).is_none_or(|node| node.is_retired() || proven.leaf.at <= node.last_leaf_at) {
+        return;
+    }
+    let args = ApplyAuditArgs { epoch, index: proven.index, leaf: proven.bytes, path: proven.path.clone() };
+    tracing::info!(node = %key, epoch, verdict = ?proven.leaf.verdict, gops = proven.leaf.gops, "the oracles' finding");
+    note("apply audit", agent.submit(&format!("apply audit {key} {epoch}"), &[ix::apply_audit(&key, args)]).await);
+}
+
+async fn settle(agent: &Agent, view: &View, epoch: u64, proven: &Proven<LeaseLeaf, LEASE_LEAF_LEN>) {
+    let key = Pubkey::from(proven.leaf.lease);
+    let Some(lease) = view.leases.get(&key) else { return };
+    let pays_nothing = proven.leaf.live_secs <= lease.paid_secs && !proven.leaf.status.is_final();
+    if lease.has_ended() || proven.leaf.at <= lease.last_leaf_at || pays_nothing {
+        return;
+    }
+    let args = SettleLeaseArgs { epoch, index: proven.index, leaf: proven.bytes, path: proven.path.clone() };
+    let settle = ix::settle_lease(&key, lease, &view.market(), args);
+    tracing::info!(lease = %key, epoch, live_secs = proven.leaf.live_secs, status = ?proven.leaf.status, "settling");
+    note("settle lease", agent.submit(&format!("settle {key} {epoch}"), &[settle]).await);
+}
