@@ -153,7 +153,9 @@ fn a_mint_that_someone_can_mint_or_freeze_is_refused() {
     let someone = COption::Some(key("someone").pubkey());
     let minted = spl(|mint| mint.mint_authority = someone);
     let frozen = spl(|mint| mint.freeze_authority = someone);
-    for (standard, state) in [TokenStandard::Token, TokenStandard::Token2022].into_iter().flat_map(|s| [(s, minted), (s, frozen)]) {
+    for (standard, state) in
+        [TokenStandard::Token, TokenStandard::Token2022].into_iter().flat_map(|s| [(s, minted), (s, frozen)])
+    {
         let mint = world.put_mint("held mint", state, standard, &[]);
         let attempt = initialize_with(&mut world, mint, standard);
         world.assert_refused(&[attempt], &[&deployer], MillraceError::MintNotRenounced);

@@ -40,7 +40,12 @@ impl GrowBeacons<'_> {
         let sequence = Beacons::next_sequence(&mut accounts.beacons.try_borrow_mut_data()?)?;
         emit(
             &accounts.event_authority,
-            &BeaconsGrown { sequence, beacons: accounts.beacons.key(), len: len as u64, full_len: Beacons::SPACE as u64 },
+            &BeaconsGrown {
+                sequence,
+                beacons: accounts.beacons.key(),
+                len: len as u64,
+                full_len: Beacons::SPACE as u64,
+            },
         )
     }
 }

@@ -46,9 +46,6 @@ impl SealGenesis<'_> {
             config.authority = Pubkey::default();
             next(&mut config.sequence)
         };
-        emit(
-            &accounts.event_authority,
-            &GenesisSealed { sequence, config: accounts.config.key(), seats, total_weight },
-        )
+        emit(&accounts.event_authority, &GenesisSealed { sequence, config: accounts.config.key(), seats, total_weight })
     }
 }

@@ -75,9 +75,6 @@ impl CloseProvider<'_> {
         };
         close_account(CpiContext::new_with_signer(accounts.token_program.key(), vault_closing, seeds))?;
         let sequence = next(&mut accounts.provider.load_mut()?.sequence);
-        emit(
-            &accounts.event_authority,
-            &ProviderClosed { sequence, provider: accounts.provider.key(), surplus_amount },
-        )
+        emit(&accounts.event_authority, &ProviderClosed { sequence, provider: accounts.provider.key(), surplus_amount })
     }
 }

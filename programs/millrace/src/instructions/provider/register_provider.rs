@@ -88,6 +88,7 @@ impl RegisterProvider<'_> {
 pub(crate) fn is_endpoint(bytes: &[u8; ENDPOINT_LEN]) -> bool {
     let len = bytes.iter().position(|byte| *byte == 0).unwrap_or(ENDPOINT_LEN);
     let (url, padding) = bytes.split_at(len);
-    let has_host = url.strip_prefix(b"http://").or_else(|| url.strip_prefix(b"https://")).is_some_and(|rest| !rest.is_empty());
+    let has_host =
+        url.strip_prefix(b"http://").or_else(|| url.strip_prefix(b"https://")).is_some_and(|rest| !rest.is_empty());
     has_host && url.iter().all(u8::is_ascii_graphic) && padding.iter().all(|byte| *byte == 0)
 }
