@@ -5,4 +5,5 @@ mod books;
 mod close;
 mod execute;
 mod prove;
+mod provers;
 mod size;
