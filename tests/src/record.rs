@@ -20,7 +20,7 @@ pub struct Extent {
     pub bytes: usize,
     /// Accounts of the one that named most.
     pub accounts: usize,
-    /// Compute units of the dearest accepted one that carried nothing else; zero if there was none.
+    /// Compute units of the dearest accepted one; zero if there was none.
     pub cu: u64,
 }
 
@@ -48,13 +48,44 @@ impl Record {
         }
     }
 
-    /// Notes what an accepted transaction consumed, if it was one instruction alone.
-    pub fn consumed(&mut self, transaction: &Transaction, cu: u64) {
-        if let ([_], [name]) = (transaction.message.instructions.as_slice(), names_in(transaction).as_slice()) {
-            let extent = self.extents.entry(name.clone()).or_default();
+    /// Notes what each of the program's instructions in an accepted transaction consumed, by the runtime's logs.
+    pub fn consumed(&mut self, transaction: &Transaction, logs: &[String]) {
+        for (name, cu) in names_in(transaction).into_iter().zip(units_in(logs)) {
+            let extent = self.extents.entry(name).or_default();
             extent.cu = extent.cu.max(cu);
         }
     }
+
+    /// Takes over the extents of another world.
+    pub fn merge(&mut self, other: &Self) {
+        for (name, other) in &other.extents {
+            let extent = self.extents.entry(name.clone()).or_default();
+            extent.bytes = extent.bytes.max(other.bytes);
+            extent.accounts = extent.accounts.max(other.accounts);
+            extent.cu = extent.cu.max(other.cu);
+        }
+    }
+}
+
+/// Units that each top-level call of the program consumed, in order.
+///
+/// # Panics
+/// When a line of the runtime's logs is cut.
+pub fn units_in(logs: &[String]) -> Vec<u64> {
+    let program = format!("Program {} ", millrace::ID);
+    let mut depth = 0u32;
+    let mut units = vec![];
+    for line in logs.iter().filter_map(|line| line.strip_prefix(&program)) {
+        if line.starts_with("invoke [") {
+            depth += 1;
+        } else if line == "success" {
+            depth -= 1;
+        } else if let (1, Some(rest)) = (depth, line.strip_prefix("consumed ")) {
+            let consumed = rest.split(' ').next().and_then(|number| number.parse().ok());
+            units.push(consumed.expect("the runtime logs what a program consumed"));
+        }
+    }
+    units
 }
 
 /// Bytes of the transaction on the wire.

@@ -210,7 +210,7 @@ impl World {
         self.record.measure(&transaction);
         match self.svm.send_transaction(transaction.clone()) {
             Ok(meta) => {
-                self.record.consumed(&transaction, meta.compute_units_consumed);
+                self.record.consumed(&transaction, &meta.logs);
                 Ok(Receipt::new(meta))
             }
             Err(failed) => Err(Refusal::new(failed)),

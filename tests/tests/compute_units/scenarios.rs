@@ -1,0 +1,243 @@
+//! Every instruction of the program at its dearest and largest, each in a world where all its addresses have bump 255.
+
+use millrace::constants::MAX_SEATS;
+use millrace::instructions::{ApplyAuditArgs, PostJobArgs, SetTermsArgs};
+use millrace::state::{Job, Node, Provider};
+use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
+use millrace_core::leaves::LeaseStatus;
+use millrace_core::proof::{Task, MAX_N, MAX_ROUNDS};
+use millrace_tests::fraud::{execute_slash, prove_link, SparseRun, Value};
+use millrace_tests::record::Extent;
+use millrace_tests::*;
+
+/// Levels of a tree with a million leaves.
+const MILLION_LEAVES_LEVELS: u32 = 20;
+/// The one life every job has to afford, in order.
+pub const LIFE: [&str; 7] =
+    ["post_job", "place_bid", "award", "settle_lease", "accept_result", "sweep_fees", "close_job"];
+
+/// All there is to show: one record over every world.
+pub fn everything() -> Record {
+    let mut record = genesis();
+    for world in [provider_and_node, life_alone, other_ends, silence, broken_bid, stake_in_motion, fraud] {
+        record.merge(&world());
+    }
+    record
+}
+
+/// The extent of an entry's proof for n = 16,384 alone.
+pub fn entry_16384() -> Extent {
+    let mut world = World::new();
+    let accusation = world.accusation();
+    prove_entries(&mut world, &accusation, 16_384, 8);
+    world.record.extents["prove_entry"]
+}
+
+/// Units of each step of the life of a one-node Spot job, in a market that has `other_jobs` open besides.
+pub fn life(other_jobs: usize) -> Vec<(&'static str, u64)> {
+    let mut world = World::new();
+    let deal = world.parties();
+    crowd(&mut world, other_jobs);
+    let authority = &deal.buyer.authority;
+    let mut units = vec![];
+    let mut step = |world: &mut World, name: &'static str, instruction: Instruction, signer: &Keypair| {
+        let receipt = world.must(&[instruction], &[signer]);
+        let [cu] = record::units_in(&receipt.logs)[..] else { panic!("{name} is one call") };
+        units.push((name, cu));
+    };
+    step(&mut world, "post_job", ix::post_job(&deal.buyer, 0, job_args()), authority);
+    let bid = ix::place_bid(&deal.seller, &deal.node, &deal.job, BID_PER_SEC);
+    step(&mut world, "place_bid", bid, &deal.seller.operator);
+    world.end_bidding(&deal.job);
+    let award = ix::award(&authority.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    step(&mut world, "award", award, authority);
+    world.warp_secs(100);
+    let settle = deep_settlement(&mut world, &deal.lease, LeaseStatus::Completed);
+    step(&mut world, "settle_lease", settle, authority);
+    let accept = ix::accept_result(&world, &authority.pubkey(), &deal.lease);
+    step(&mut world, "accept_result", accept, authority);
+    let sweep = ix::sweep_fees(&world, &deal.buyer);
+    step(&mut world, "sweep_fees", sweep, authority);
+    let close = ix::close_job(&world, &deal.job);
+    step(&mut world, "close_job", close, authority);
+    world.assert_books();
+    assert_eq!(units.iter().map(|(name, _)| *name).collect::<Vec<_>>(), LIFE);
+    units
+}
+
+/// Fills the market with open jobs of other customers: copies of a real one at other addresses.
+fn crowd(world: &mut World, jobs: usize) {
+    if jobs == 0 {
+        return;
+    }
+    let other = world.customer("other", 100 * MILL);
+    let job = world.post(&other, job_args());
+    let account = world.svm.get_account(&job).expect("the job was just posted");
+    for n in 1..jobs {
+        let address = tokens::named(&format!("job {n}"));
+        world.svm.set_account(address, account.clone()).expect("LiteSVM takes the account");
+        world.rewrite::<Job>(&address, |job| (job.id, job.reserve_amount) = (n as u64, 0));
+    }
+    assert_eq!(world.all::<Job>().len(), jobs);
+}
+
+/// Settles by a leaf a hundred seconds deep in a tree of a million.
+fn deep_settlement(world: &mut World, lease: &Pubkey, status: LeaseStatus) -> Instruction {
+    let leaf = world.lease_leaf(lease, 100, status);
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    ix::settle_lease(world, lease, World::settle_args(&report, &leaf))
+}
+
+/// Genesis with every seat taken, and the report of all of them.
+fn genesis() -> Record {
+    let mut world = World::at(Genesis { weights: vec![1; MAX_SEATS], ..Genesis::default() });
+    world.report(&[[1; 24]]);
+    world.latched_beacon();
+    world.record
+}
+
+fn provider_and_node() -> Record {
+    let mut world = World::new();
+    let seller = world.provider("seller", 1_000 * MILL);
+    let node = world.node(&seller, &NodeSpec::default());
+    let leaf = NodeSpec::default().passed(&node, world.epoch(), world.now());
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    let (index, path) = report.proof(0);
+    let args = ApplyAuditArgs { epoch: report.epoch, index, leaf: leaf.to_bytes(), path };
+    world.must(&[ix::apply_audit(&node, args)], &[&seller.operator]);
+    world.must(&[ix::set_ask(&seller.operator.pubkey(), &seller.provider, &node, 200)], &[&seller.operator]);
+    world.must(&[ix::drain(&seller.operator.pubkey(), &seller.provider, &node, true)], &[&seller.operator]);
+    let endpoint = genesis::endpoint("https://a-long-name.of-an-agent.example.com:9200/with/a/path/as/long/as/a/field");
+    let terms = SetTermsArgs { endpoint, tls_spki_hash: [1; 32], max_bonds_amount: MILL, min_bid_per_sec: 1 };
+    world.must(&[ix::set_terms(&seller, terms)], &[&seller.authority]);
+    world.must(&[ix::retire(&seller, &node)], &[&seller.authority]);
+    world.warp_secs(world.config().params.judged_within_secs());
+    world.must(&[ix::close_node(&world, &node)], &[&seller.operator]);
+    world.warp_epochs(FRAUD_WINDOW_EPOCHS + 1);
+    world.must(&[ix::set_operator(&seller, &Pubkey::new_unique())], &[&seller.authority]);
+    world.record
+}
+
+/// Stake out in eight parts, and the account closed.
+fn stake_in_motion() -> Record {
+    let mut world = World::new();
+    let seller = world.provider("seller", 800 * MILL);
+    for _ in 0..8 {
+        world.must(&[ix::begin_unstake(&seller, 100 * MILL)], &[&seller.authority]);
+    }
+    world.warp_secs(world.config().params.unbonding_secs);
+    world.rewrite::<Provider>(&seller.provider, |provider| provider.earned = 1);
+    world.send_stray_tokens(&seller.vault, 2);
+    world.must(&[ix::withdraw(&world, &seller)], &[&seller.authority]);
+    world.must(&[ix::close_provider(&world, &seller)], &[&seller.authority]);
+    world.record
+}
+
+/// The life of a job, its bid the last of a full leaderboard's, and its customer's end.
+fn life_alone() -> Record {
+    let mut world = World::new();
+    let deal = world.parties();
+    let rivals = ["second", "third"].map(|name| {
+        let seller = world.provider(name, 1_000 * MILL);
+        let node = world.verified_node(&seller, NodeSpec::default());
+        (seller, node)
+    });
+    let authority = &deal.buyer.authority;
+    world.post(&deal.buyer, job_args());
+    for ((seller, node), per_sec) in rivals.iter().zip([800, 900]) {
+        world.bid(seller, node, &deal.job, per_sec);
+    }
+    world.bid(&deal.seller, &deal.node, &deal.job, BID_PER_SEC);
+    let (evicted, evicted_node) = &rivals[1];
+    world.must(&[ix::release_bid(evicted, evicted_node, &deal.job)], &[authority]);
+    world.end_bidding(&deal.job);
+    world.award(&deal);
+    world.warp_secs(100);
+    let settle = deep_settlement(&mut world, &deal.lease, LeaseStatus::Completed);
+    world.must(&[settle], &[authority]);
+    let accept = ix::accept_result(&world, &authority.pubkey(), &deal.lease);
+    world.must(&[accept], &[authority]);
+    world.must(&[ix::sweep_fees(&world, &deal.buyer), ix::close_job(&world, &deal.job)], &[authority]);
+    let free = world.read::<millrace::state::Customer>(&deal.buyer.customer).free;
+    world.must(&[ix::withdraw_customer(&world, &deal.buyer, free)], &[authority]);
+    world.send_stray_tokens(&deal.buyer.vault, 1);
+    world.must(&[ix::close_customer(&world, &deal.buyer)], &[authority]);
+    world.record
+}
+
+/// A lease stopped, ended and closed without its customer; and a job cancelled.
+fn other_ends() -> Record {
+    let mut world = World::new();
+    let deal = world.deal();
+    world.warp_secs(100);
+    world.must(&[ix::stop_lease(&deal.buyer, &deal.lease)], &[&deal.buyer.authority]);
+    let settle = deep_settlement(&mut world, &deal.lease, LeaseStatus::Stopped);
+    world.must(&[settle], &[&deal.seller.operator]);
+    world.warp_secs(world.config().params.dispute_window_secs);
+    let close = ix::close_lease(&world, &deal.seller.operator.pubkey(), &deal.lease);
+    world.must(&[close], &[&deal.seller.operator]);
+    let mut cancelled = World::new();
+    let deal = cancelled.posted();
+    let cancel = ix::cancel_job(&deal.buyer.authority.pubkey(), &deal.buyer, &deal.job);
+    cancelled.must(&[cancel], &[&deal.buyer.authority]);
+    world.record.merge(&cancelled.record);
+    world.record
+}
+
+/// A lease left because the oracles were silent.
+fn silence() -> Record {
+    let mut world = World::new();
+    let deal = world.deal();
+    world.warp_secs(world.config().params.oracle_outage_secs);
+    let exit = ix::exit_lease(&world, &deal.seller.operator.pubkey(), &deal.lease);
+    world.must(&[exit], &[&deal.seller.operator]);
+    world.record
+}
+
+/// A bid that was not kept.
+fn broken_bid() -> Record {
+    let mut world = World::new();
+    let deal = world.parties();
+    world.post(&deal.buyer, PostJobArgs { bidding_secs: 1, ..job_args() });
+    world.bid(&deal.seller, &deal.node, &deal.job, BID_PER_SEC);
+    world.end_bidding(&deal.job);
+    world.rewrite::<Node>(&deal.node, |node| node.draining = 1);
+    let drop = ix::drop_broken_bid(&world, &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    world.must(&[drop], &[&deal.seller.operator]);
+    world.record
+}
+
+/// The dearest entry and the largest proof there are, a false seed, and the slash.
+fn fraud() -> Record {
+    let mut world = World::new();
+    let accusation = world.accusation();
+    prove_entries(&mut world, &accusation, MAX_N, MAX_ROUNDS);
+    let task = world.audit(&accusation.node, MAX_N, MAX_ROUNDS);
+    let run = run_with_full_bump(&task, |task| SparseRun::with_false_seed(task, MAX_ROUNDS - 1));
+    let case = world.accuse(&accusation, &run.commit);
+    let link = prove_link(&accusation.watcher.pubkey(), &case, run.link_proof(MAX_ROUNDS - 1));
+    world.must(&[link], &[&accusation.watcher]);
+    world.must(&[execute_slash(&world, &case)], &[&accusation.watcher]);
+    world.warp_secs(world.config().params.judged_within_secs());
+    world.warp_epochs(FRAUD_WINDOW_EPOCHS + 1);
+    world.must(&[fraud::close_case(&world, &case)], &[&accusation.watcher]);
+    world.record
+}
+
+/// Proves one wrong entry of a run of this size.
+fn prove_entries(world: &mut World, accusation: &fraud::Accusation, n: u32, rounds: u32) {
+    let task = world.audit(&accusation.node, n, rounds);
+    let run = run_with_full_bump(&task, |task| SparseRun::new(task, &[], Value::Wrong));
+    let case = world.accuse(accusation, &run.commit);
+    world.prove(accusation, &case, run.entry_proof(rounds - 1));
+}
+
+/// A run whose case has bump 255: the nonce decides.
+fn run_with_full_bump(task: &Task, make: impl Fn(&Task) -> SparseRun) -> SparseRun {
+    let runs = (0..=u8::MAX).map(|nonce| make(&Task { nonce: [nonce; 32], ..*task }));
+    let has_full_bump = |run: &SparseRun| {
+        let seeds: [&[u8]; 2] = [millrace::constants::FRAUD_SEED, &run.commit.id()];
+        Pubkey::find_program_address(&seeds, &millrace::ID).1 == 255
+    };
+    runs.into_iter().find(has_full_bump).expect("a half of all nonces will do")
+}
