@@ -55,7 +55,7 @@ pub enum SubmitError {
         /// Its signature.
         signature: Signature,
         /// What the chain last said.
-        reason: ChainError,
+        reason: Box<ChainError>,
     },
     /// The chain could not be asked. Nothing was sent.
     #[error(transparent)]

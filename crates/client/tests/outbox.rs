@@ -6,10 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytemuck::Zeroable;
+use millrace::state::Config;
+use millrace_client::fetch::to_account;
 use millrace_client::outbox::Settled;
 use millrace_client::{
-    Account, Chain, ChainError, Hash, Instruction, Keypair, MillraceError, MillraceEvent, Outbox, Pubkey, Signature,
-    Signer, Simulation, Status, StatusLevel, SubmitError, Transaction, TransactionError, PROGRAM_ID,
+    pda, Account, Chain, ChainError, Hash, Instruction, Keypair, MillraceError, MillraceEvent, Outbox, Pubkey,
+    Signature, Signer, Simulation, Status, StatusLevel, SubmitError, Transaction, TransactionError, PROGRAM_ID,
 };
 use proptest::prelude::*;
 use solana_instruction::error::InstructionError;
@@ -52,6 +55,7 @@ struct State {
     last_valid: HashMap<Hash, u64>,
     valid_blocks: u64,
     ledger: HashMap<Signature, Status>,
+    deployment_id: Option<[u8; 32]>,
     /// All that was handed in, lost packets included.
     sent: Vec<Transaction>,
     /// Packets on their way, with the height they arrive at.
@@ -158,8 +162,9 @@ impl State {
 
 #[async_trait]
 impl Chain for Rough {
-    async fn account(&self, _key: &Pubkey) -> Result<Option<Account>, ChainError> {
-        Ok(None)
+    async fn account(&self, key: &Pubkey) -> Result<Option<Account>, ChainError> {
+        let deployment_id = self.state.lock().unwrap().deployment_id.filter(|_| *key == pda::config());
+        Ok(deployment_id.map(|deployment_id| to_account(&Config { deployment_id, ..Config::zeroed() }, &[])))
     }
 
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
@@ -375,6 +380,27 @@ async fn what_landed_between_two_questions_is_not_signed_anew() {
     chain.state.lock().unwrap().blocks = [1, 2 * VALID_BLOCKS].into();
     let signature = submit(&path, &chain, b"x").await.unwrap().unwrap();
     assert_eq!((chain.signatures(), chain.landed()), (vec![signature], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_signed_for_one_chain_is_nothing_to_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let [first, second] = [1, 2].map(|byte| {
+        let chain = Rough::new(&[]);
+        chain.state.lock().unwrap().deployment_id = Some([byte; 32]);
+        chain
+    });
+    first.state.lock().unwrap().script = fault_at(FIRST_SEND, Fault::CrashAfter).into();
+    assert!(submit(&path, &first, b"x").await.is_none());
+    // The same thing on another chain is sent there, although the first chain has it.
+    second.state.lock().unwrap().height = 3;
+    assert!(Outbox::open(&path).unwrap().reconcile(&*second).await.unwrap().is_empty());
+    let signature = submit(&path, &second, b"x").await.unwrap().unwrap();
+    assert!(!first.signatures().contains(&signature));
+    assert_eq!((first.landed(), second.landed()), (1, 1));
+    // And the first chain's row waited for its own chain.
+    assert_eq!(Outbox::open(&path).unwrap().reconcile(&*first).await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

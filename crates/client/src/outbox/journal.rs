@@ -12,9 +12,10 @@ use crate::{Signature, SubmitError};
 const KEPT_SECS: i64 = 7 * 86_400;
 
 const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS submissions (
+    CREATE TABLE IF NOT EXISTS transactions (
         id INTEGER PRIMARY KEY,
         label TEXT NOT NULL,
+        deployment BLOB NOT NULL,
         intent BLOB NOT NULL,
         signature TEXT NOT NULL UNIQUE,
         wire BLOB NOT NULL,
@@ -24,8 +25,12 @@ const SCHEMA: &str = "
         created_at INTEGER NOT NULL,
         settled_at INTEGER
     ) STRICT;
-    CREATE INDEX IF NOT EXISTS unsettled ON submissions (state) WHERE state = 'pending';
+    CREATE INDEX IF NOT EXISTS unsettled ON transactions (state) WHERE state = 'pending';
 ";
+
+/// Tells one chain from another: the `deployment_id` of its config, zeros before genesis. What was signed for one
+/// is nothing to another: a new local network counts its blocks from zero.
+pub(super) type Deployment = [u8; 32];
 
 /// What became of a signed transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +90,11 @@ impl Journal {
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: shown })
     }
 
+    /// The file, for messages.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(10))?;
@@ -93,7 +103,7 @@ impl Journal {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
         let oldest = now().saturating_sub(KEPT_SECS);
-        connection.execute("DELETE FROM submissions WHERE state <> 'pending' AND settled_at < ?1", [oldest])?;
+        connection.execute("DELETE FROM transactions WHERE state <> 'pending' AND settled_at < ?1", [oldest])?;
         Ok(connection)
     }
 
@@ -112,6 +122,7 @@ impl Journal {
     pub async fn record(
         &self,
         label: &str,
+        deployment: Deployment,
         intent: [u8; 32],
         signature: Signature,
         wire: Vec<u8>,
@@ -120,9 +131,10 @@ impl Journal {
         let label = label.to_string();
         self.call(move |connection| {
             let inserted = connection.execute(
-                "INSERT INTO submissions (label, intent, signature, wire, last_valid_block_height, state, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6)",
-                params![label, intent, signature.to_string(), wire, last_valid_block_height as i64, now()],
+                "INSERT INTO transactions
+                 (label, deployment, intent, signature, wire, last_valid_block_height, state, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7)",
+                params![label, deployment, intent, signature.to_string(), wire, last_valid_block_height as i64, now()],
             );
             match inserted {
                 Ok(_) => {
@@ -140,7 +152,7 @@ impl Journal {
     pub async fn settle(&self, id: i64, settled: Settled, detail: Option<String>) -> Result<(), SubmitError> {
         self.call(move |connection| {
             connection.execute(
-                "UPDATE submissions SET state = ?2, detail = ?3, settled_at = ?4 WHERE id = ?1 AND state = 'pending'",
+                "UPDATE transactions SET state = ?2, detail = ?3, settled_at = ?4 WHERE id = ?1 AND state = 'pending'",
                 params![id, settled.name(), detail, now()],
             )
         })
@@ -148,14 +160,14 @@ impl Journal {
         .map(drop)
     }
 
-    /// The signed transactions whose end is not known, oldest first.
-    pub async fn pending(&self) -> Result<Vec<Pending>, SubmitError> {
-        self.call(|connection| {
+    /// The transactions signed for `deployment` whose end is not known, oldest first.
+    pub async fn pending(&self, deployment: Deployment) -> Result<Vec<Pending>, SubmitError> {
+        self.call(move |connection| {
             let mut query = connection.prepare(
-                "SELECT id, label, intent, signature, wire, last_valid_block_height FROM submissions
-                 WHERE state = 'pending' ORDER BY id",
+                "SELECT id, label, intent, signature, wire, last_valid_block_height FROM transactions
+                 WHERE state = 'pending' AND deployment = ?1 ORDER BY id",
             )?;
-            let rows = query.query_map([], read_pending)?;
+            let rows = query.query_map([deployment], read_pending)?;
             rows.collect()
         })
         .await
@@ -167,7 +179,7 @@ impl Journal {
         self.call(move |connection| {
             let found: Option<String> = connection
                 .query_row(
-                    "SELECT signature FROM submissions WHERE label = ?1 AND state = 'landed' ORDER BY id DESC LIMIT 1",
+                    "SELECT signature FROM transactions WHERE label = ?1 AND state = 'landed' ORDER BY id DESC LIMIT 1",
                     [label],
                     |row| row.get(0),
                 )

@@ -13,18 +13,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use millrace::state::Config;
 use sha2::{Digest, Sha256};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
+use tokio::sync::OnceCell;
 use tokio::time::{sleep, Instant};
 use tracing::{debug, warn};
 
 use crate::error::MAX_TRANSACTION_LEN;
 use crate::{
-    Chain, ChainError, Instruction, Keypair, Pubkey, Signature, Signer, StatusLevel, SubmitError, Transaction,
+    fetch, pda, Chain, ChainError, Instruction, Keypair, Pubkey, Signature, Signer, StatusLevel, SubmitError,
+    Transaction,
 };
 
 pub use journal::Settled;
-use journal::{Journal, Pending, Recorded};
+use journal::{Deployment, Journal, Pending, Recorded};
 
 /// How often one submission is signed before it gives up.
 const MAX_SIGNINGS: u32 = 5;
@@ -43,9 +46,12 @@ const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 /// Compute units added to what a simulation used: the state may have changed when the transaction lands.
 const SPARE_COMPUTE_UNITS: u64 = 20_000;
 
-/// A journal of transactions. Many may be on their way at once; several processes may share the file.
+/// A journal of transactions for one chain. Many may be on their way at once; several processes may share the file,
+/// even for different chains.
 pub struct Outbox {
     journal: Journal,
+    /// Known once the chain has been asked after genesis.
+    deployment: OnceCell<Deployment>,
     /// Rows some task of this process looks after. Pending rows outside it were left by a crash.
     in_hand: Arc<Mutex<HashSet<i64>>>,
 }
@@ -90,7 +96,7 @@ impl Outbox {
     /// # Errors
     /// [`SubmitError::Journal`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SubmitError> {
-        Ok(Self { journal: Journal::open(path.as_ref())?, in_hand: Arc::default() })
+        Ok(Self { journal: Journal::open(path.as_ref())?, deployment: OnceCell::new(), in_hand: Arc::default() })
     }
 
     /// Signs `instructions` and sees them through: returns once a confirmed block took them.
@@ -111,8 +117,9 @@ impl Outbox {
         payer: &Keypair,
         signers: &[&Keypair],
     ) -> Result<Signature, SubmitError> {
+        let deployment = self.deployment(chain).await?;
         let intent = intent_of(label, instructions, &payer.pubkey());
-        for (row, _guard) in self.take_leftovers(|row| row.intent == intent).await? {
+        for (row, _guard) in self.take_leftovers(deployment, |row| row.intent == intent).await? {
             if let End::Landed = self.see_through(chain, &row).await? {
                 return Ok(row.signature);
             }
@@ -120,7 +127,7 @@ impl Outbox {
         let budgeted = with_compute_limit(chain, instructions, &payer.pubkey()).await?;
         let keys = signing_keys(&budgeted, payer, signers)?;
         for _ in 0..MAX_SIGNINGS {
-            let (row, _guard) = self.sign_and_record(chain, label, intent, &budgeted, &keys).await?;
+            let (row, _guard) = self.sign_and_record(chain, label, (deployment, intent), &budgeted, &keys).await?;
             match self.see_through(chain, &row).await? {
                 End::Landed => return Ok(row.signature),
                 End::Failed(error) => return Err(SubmitError::explain(error, &budgeted, &[])),
@@ -136,8 +143,9 @@ impl Outbox {
     /// # Errors
     /// [`SubmitError::Undecided`] when the chain falls silent, [`SubmitError::Journal`].
     pub async fn reconcile(&self, chain: &dyn Chain) -> Result<Vec<Reconciled>, SubmitError> {
+        let deployment = self.deployment(chain).await?;
         let mut ends = Vec::new();
-        for (row, _guard) in self.take_leftovers(|_| true).await? {
+        for (row, _guard) in self.take_leftovers(deployment, |_| true).await? {
             let settled = match self.see_through(chain, &row).await? {
                 End::Landed => Settled::Landed,
                 End::Failed(_) => Settled::Failed,
@@ -156,9 +164,22 @@ impl Outbox {
         self.journal.landed(label).await
     }
 
-    /// Pending rows that no task of this process looks after; from now on the caller does.
-    async fn take_leftovers(&self, wanted: impl Fn(&Pending) -> bool) -> Result<Vec<(Pending, InHand)>, SubmitError> {
-        let rows = self.journal.pending().await?;
+    /// Which chain this is.
+    async fn deployment(&self, chain: &dyn Chain) -> Result<Deployment, ChainError> {
+        if let Some(deployment) = self.deployment.get() {
+            return Ok(*deployment);
+        }
+        let Some(config) = fetch::<Config>(chain, &pda::config()).await? else { return Ok(Deployment::default()) };
+        Ok(*self.deployment.get_or_init(|| async { config.deployment_id }).await)
+    }
+
+    /// Pending rows of this chain that no task of this process looks after; from now on the caller does.
+    async fn take_leftovers(
+        &self,
+        deployment: Deployment,
+        wanted: impl Fn(&Pending) -> bool,
+    ) -> Result<Vec<(Pending, InHand)>, SubmitError> {
+        let rows = self.journal.pending(deployment).await?;
         Ok(rows.into_iter().filter(wanted).filter_map(|row| Some((row.clone(), self.take(row.id)?))).collect())
     }
 
@@ -171,7 +192,7 @@ impl Outbox {
         &self,
         chain: &dyn Chain,
         label: &str,
-        intent: [u8; 32],
+        (deployment, intent): (Deployment, [u8; 32]),
         instructions: &[Instruction],
         keys: &[&Keypair],
     ) -> Result<(Pending, InHand), SubmitError> {
@@ -188,7 +209,7 @@ impl Outbox {
                 return Err(SubmitError::TooLong { len: wire.len() });
             }
             let signature = transaction.signatures.first().copied().unwrap_or_default();
-            match self.journal.record(label, intent, signature, wire, last_valid_block_height).await? {
+            match self.journal.record(label, deployment, intent, signature, wire, last_valid_block_height).await? {
                 Recorded::New(row) => {
                     if let Some(guard) = self.take(row.id) {
                         return Ok((row, guard));
@@ -204,11 +225,14 @@ impl Outbox {
 
     /// Sends a written-down transaction until its end is known, and writes that down.
     async fn see_through(&self, chain: &dyn Chain, row: &Pending) -> Result<End, SubmitError> {
-        let undecided =
-            |reason: ChainError| SubmitError::Undecided { label: row.label.clone(), signature: row.signature, reason };
+        let undecided = |reason: ChainError| SubmitError::Undecided {
+            label: row.label.clone(),
+            signature: row.signature,
+            reason: Box::new(reason),
+        };
         let transaction: Transaction = wincode::deserialize(&row.wire).map_err(|_| SubmitError::Journal {
-            path: row.label.clone(),
-            reason: format!("the row of {} is damaged", row.signature),
+            path: self.journal.path().to_string(),
+            reason: format!("its row of {} (\"{}\") is damaged", row.signature, row.label),
         })?;
         let began_at = Instant::now();
         let (mut sent_at, mut heard_at) = (None::<Instant>, began_at);
