@@ -336,37 +336,6 @@ impl Accusation {
     }
 }
 
-/// Compute units and transaction bytes of each instruction of a case, dearest or largest of its uses, and of
-/// `prove_entry` for each size of a run that has a row of its own: name, units, bytes.
-pub fn rows() -> Vec<(String, u64, usize)> {
-    let mut world = World::new();
-    let accusation = world.accusation();
-    let mut rows = vec![];
-    let mut row = |world: &mut World, name: String, instructions: &[Instruction]| {
-        let receipt = world.must(instructions, &[&accusation.watcher]);
-        rows.push((name, receipt.cu, bytes_of(instructions, &accusation.watcher)));
-    };
-    for (n, rounds) in [(4_096, 8), (16_384, 8), (65_536, 64)] {
-        let run = SparseRun::new(&world.audit(&accusation.node, n, rounds), &[], Value::Wrong);
-        let case = pda::fraud_case(&run.commit.id());
-        world.must(&accusation.opening(&run.commit), &[&accusation.watcher]);
-        let proving = accusation.proving(&case, run.entry_proof(rounds - 1));
-        row(&mut world, format!("prove_entry n={n} R={rounds}"), &proving);
-    }
-    let task = world.audit(&accusation.node, 4_096, 64);
-    let run = SparseRun::with_seed_0(&task, [1; 32], &[], Value::Right);
-    let case = pda::fraud_case(&run.commit.id());
-    row(&mut world, "open_case".into(), &accusation.opening(&run.commit));
-    let link = prove_link(&accusation.watcher.pubkey(), &case, run.link_proof(0));
-    row(&mut world, "prove_link".into(), &[link]);
-    let execute = execute_slash(&world, &case);
-    row(&mut world, "execute_slash".into(), &[execute]);
-    world.warp_epochs(millrace_core::epoch::FRAUD_WINDOW_EPOCHS);
-    let close = close_case(&world, &case);
-    row(&mut world, "close_case".into(), &[close]);
-    rows
-}
-
 /// Bytes of the transaction that carries `instructions` and that `payer` alone signs.
 pub fn bytes_of(instructions: &[Instruction], payer: &Keypair) -> usize {
     crate::record::transaction_bytes(&Transaction::new_with_payer(instructions, Some(&payer.pubkey())))

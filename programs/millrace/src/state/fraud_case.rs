@@ -89,6 +89,9 @@ pub struct FraudCase {
 }
 
 impl FraudCase {
+    /// Bytes of the account, discriminator included.
+    pub const SPACE: usize = 8 + std::mem::size_of::<Self>();
+
     /// The commit accused.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub struct OpenCase<'info> {
     /// Node named by the commit.
     pub node: AccountLoader<'info, Node>,
     /// The new account; its seeds prove one case per commit.
-    #[account(init, payer = opener, space = 8 + std::mem::size_of::<FraudCase>(), seeds = [FRAUD_SEED, &sha256(&[&args.commit])], bump)]
+    #[account(init, payer = opener, space = FraudCase::SPACE, seeds = [FRAUD_SEED, &sha256(&[&args.commit])], bump)]
     pub case: AccountLoader<'info, FraudCase>,
     /// CHECK: the instructions of this transaction, by address.
     #[account(address = solana_instructions_sysvar::ID)]

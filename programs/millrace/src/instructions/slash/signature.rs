@@ -18,7 +18,7 @@ const MESSAGE_AT: usize = 112;
 const THIS_INSTRUCTION: u16 = u16::MAX;
 
 /// What comes before the public key: one signature, and where its key, itself and its message are.
-const fn header() -> [u8; KEY_AT] {
+const HEADER: [u8; KEY_AT] = {
     let fields = [
         1, // one signature, then a padding byte
         SIGNATURE_AT as u16,
@@ -38,7 +38,7 @@ const fn header() -> [u8; KEY_AT] {
         i += 1;
     }
     bytes
-}
+};
 
 /// Checks that the instruction before this one is the ed25519 program's, with one signature by `signer` over exactly
 /// `commit`. Only the one layout that wallets and libraries make is taken, so no offset can point elsewhere.
@@ -49,7 +49,7 @@ pub(super) fn require_signed(instructions: &AccountInfo, signer: &Pubkey, commit
     let before = get_instruction_relative(-1, instructions).map_err(|_| MillraceError::BadCommitSignature)?;
     let is_signed = before.program_id == ED25519_PROGRAM
         && before.data.len() == MESSAGE_AT.saturating_add(COMMIT_LEN)
-        && before.data[..KEY_AT] == header()
+        && before.data[..KEY_AT] == HEADER
         && before.data[KEY_AT..SIGNATURE_AT] == signer.to_bytes()
         && before.data[MESSAGE_AT..] == *commit;
     require!(is_signed, MillraceError::BadCommitSignature);
