@@ -1,5 +1,6 @@
 //! `millrace-oracle`: reads its settings and runs the daemon until it is told to stop.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,7 +68,8 @@ async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     // RUST_LOG overrides; the log goes to stderr.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_terminal = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);
     if flags.log_json {
         log.json().init();
     } else {

@@ -1,9 +1,11 @@
 //! The chain as this oracle last saw it: one consistent picture, replaced as a whole.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anchor_lang::ZeroCopy;
 use anyhow::Context;
+use millrace::state::beacons::ring_place;
 use millrace::state::{Beacon, Beacons, Config, Lease, LeaseState, OracleSet, Reports};
 use millrace_client::fetch::decode;
 use millrace_client::{endpoint, fetch, fetch_all, field_offset, pda, Account, Chain, ChainError, Pubkey};
@@ -41,7 +43,7 @@ pub struct View {
     /// The seats in order.
     pub seats: Vec<SeatView>,
     /// The beacons; `None` until their account has its size.
-    pub beacons: Option<Box<Beacons>>,
+    pub beacons: Option<Arc<Beacons>>,
     /// The reports.
     pub reports: Box<Reports>,
     /// Leases that have not ended on chain.
@@ -61,16 +63,19 @@ impl View {
     pub async fn read(chain: &dyn Chain, last: Option<&View>) -> anyhow::Result<View> {
         let taken = Instant::now();
         // One question, so that the answers fit each other.
-        let keys = [pda::config(), pda::oracles(), pda::reports(), pda::beacons()];
+        let keys = [pda::config(), pda::oracles(), pda::reports()];
         let accounts = chain.accounts(&keys).await?;
         let config: Config = read(&keys, &accounts, 0)?.context("the program has no Config: initialise it")?;
         let set: OracleSet = read(&keys, &accounts, 1)?.context("there is no OracleSet: initialise it")?;
         let reports: Reports = read(&keys, &accounts, 2)?.context("there is no Reports: initialise it")?;
-        // Before it is grown to its size it does not decode.
-        let beacons = read::<Beacons>(&keys, &accounts, 3).ok().flatten().map(Box::new);
         let now = chain.unix_timestamp().await?;
         let slot = chain.slot().await?;
         let epoch = config.epoch_at(now).map_err(|_| anyhow::anyhow!("the chain's clock is before genesis"))?;
+        let beacons = match last.filter(|last| last.epoch == epoch && last.beacon(epoch).is_some()) {
+            // 48 KiB: once the current beacon is latched, nothing in them changes until the next epoch.
+            Some(last) => last.beacons.clone(),
+            None => read_beacons(chain).await?,
+        };
         let epoch_seen = last.filter(|last| last.epoch == epoch).map_or(taken, |last| last.epoch_seen);
 
         let same_seats = |last: &&View| {
@@ -121,14 +126,8 @@ impl View {
         self.beacons.as_ref()?.latched(epoch).map(|beacon| beacon.hash)
     }
 
-    /// The slot the beacon of `epoch` names, once it is open.
-    pub fn beacon_slot(&self, epoch: u64) -> Option<u64> {
-        let place = self.beacon_place(epoch)?;
-        (place.epoch == epoch && place.slot > 0).then_some(place.slot)
-    }
-
     fn beacon_place(&self, epoch: u64) -> Option<&Beacon> {
-        self.beacons.as_ref()?.ring.get(millrace::state::beacons::ring_place(epoch))
+        self.beacons.as_ref()?.ring.get(ring_place(epoch))
     }
 
     /// What the beacon of `epoch` needs; `None` until the account has its size.
@@ -144,12 +143,27 @@ fn read<T: ZeroCopy>(keys: &[Pubkey], accounts: &[Option<Account>], at: usize) -
     }
 }
 
+/// The beacons; `None` before their account is grown to its size.
+///
+/// # Errors
+/// The chain's.
+pub async fn read_beacons(chain: &dyn Chain) -> Result<Option<Arc<Beacons>>, ChainError> {
+    let account = chain.account(&pda::beacons()).await?;
+    Ok(account.and_then(|account| decode::<Beacons>(&pda::beacons(), &account).ok().flatten()).map(Arc::new))
+}
+
 async fn read_leases(chain: &dyn Chain) -> anyhow::Result<Vec<(Pubkey, Lease)>> {
     let mut leases = Vec::new();
     for state in [LeaseState::Awarded, LeaseState::Active] {
         leases.extend(fetch_all::<Lease>(chain, &[(field_offset!(Lease, state), vec![state as u8])]).await?);
     }
     Ok(leases)
+}
+
+/// The slot the beacon of `epoch` names, once it is open.
+pub fn named_slot(beacons: &Beacons, epoch: u64) -> Option<u64> {
+    let place = beacons.ring.get(ring_place(epoch))?;
+    (place.epoch == epoch && place.slot > 0).then_some(place.slot)
 }
 
 async fn read_seats(chain: &dyn Chain, set: &OracleSet) -> anyhow::Result<Vec<SeatView>> {

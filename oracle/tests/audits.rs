@@ -56,7 +56,7 @@ impl Stage {
     }
 
     async fn look(&self) {
-        let view = View::read(self.chain.as_ref(), self.daemon.latest().as_deref()).await.unwrap();
+        let view = View::read(self.chain.as_ref(), None).await.unwrap();
         self.daemon.view.send_replace(Some(Arc::new(view)));
     }
 

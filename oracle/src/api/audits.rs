@@ -23,7 +23,7 @@ use crate::decide::audit::{bandwidth_mbps, is_proof};
 use crate::decide::intake::{self, CommitRefusal, Intake};
 use crate::decide::{AuditRecord, AuditState};
 use crate::tasks::audits::settle;
-use crate::view::View;
+use crate::view::{named_slot, read_beacons, View};
 
 /// `POST /v1/audits/shares`: gives this oracle's share of a nonce and starts its clock. Asked again, it gives the same
 /// share and the clock runs on.
@@ -87,12 +87,11 @@ pub(crate) async fn commit(
     }
     let shares: Vec<_> = request.shares.iter().map(|share| (share.oracle, share.share)).collect();
     let (own_share, since) = own_share(&api, &commit);
-    let next_beacon_slot = view.beacon_slot(commit.epoch.saturating_add(1));
-    // Only an open beacon makes the slot matter; then it is asked afresh.
-    let slot = match next_beacon_slot {
-        Some(_) => api.daemon.chain.slot().await.map_err(internal)?,
-        None => view.slot,
-    };
+    // Asked afresh, the slot last: a beacon not open by then names a slot that is still ahead.
+    let chain = api.daemon.chain.as_ref();
+    let beacons = read_beacons(chain).await.map_err(internal)?;
+    let next_beacon_slot = beacons.and_then(|beacons| named_slot(&beacons, commit.epoch.saturating_add(1)));
+    let slot = chain.slot().await.map_err(internal)?;
     let known = Intake {
         deployment_id: view.config.deployment_id,
         beacon: view.beacon(commit.epoch),
