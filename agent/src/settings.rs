@@ -146,7 +146,8 @@ impl Settings {
         distinct.sort_unstable();
         distinct.dedup();
         ensure!(distinct.len() == self.nodes.len(), "nodes names an index twice; name each once");
-        check_size(self.audits.n.unwrap_or(1_024), self.audits.rounds.unwrap_or(1)).context("in [audits]")?;
+        check_size(self.audits.n.unwrap_or(1_024), self.audits.rounds.unwrap_or(1))
+            .context("audits.n must be a power of two from 256 to 65,536 and audits.rounds from 1 to 64")?;
         ensure!(self.audits.every_epochs > 0, "audits.every_epochs is 0; it must be at least 1");
         ensure!(self.audits.threads <= 1_024, "audits.threads is {}; it must be 0 to 1,024", self.audits.threads);
         for (name, value, least) in [
