@@ -181,6 +181,8 @@ impl World {
             let mine = || nodes.iter().map(|(_, node)| node).filter(|node| node.provider == key);
             let bonds: u64 = mine().map(|node| node.bid_bond).sum();
             let stakes: u64 = mine().filter(|node| !node.is_retired()).map(|node| node.locked_stake).sum();
+            let open_leases = leases.iter().filter(|(_, lease)| lease.provider == key).count();
+            assert_eq!(usize::from(provider.open_leases), open_leases, "a provider stays while its leases are open");
             assert_eq!(provider.bonds, bonds, "I3: bonds stand behind bids");
             assert_eq!(provider.locked, stakes + bonds, "I3: locked = nodes' locked stake + bonds");
         }

@@ -105,16 +105,17 @@ fn only_a_providers_operator_bids_with_its_nodes() {
     let bid = ix::place_bid(&deal.seller, &deal.node, &deal.job, BID_PER_SEC);
     let by_other = ix::swap(bid.clone(), &deal.seller.operator.pubkey(), &other.operator.pubkey());
     world.assert_refused(&[by_other], &[&other.operator], MillraceError::WrongOperator);
-    let by_cold = ix::swap(bid.clone(), &deal.seller.operator.pubkey(), &deal.seller.authority.pubkey());
-    world.assert_refused(&[by_cold], &[&deal.seller.authority], MillraceError::WrongOperator);
     let others_node = ix::swap(bid.clone(), &deal.node, &other_node);
     world.assert_refused(&[others_node], &[&deal.seller.operator], MillraceError::WrongAccount);
     let others_provider = ix::swap(bid.clone(), &deal.seller.provider, &other.provider);
     world.assert_refused(&[others_provider], &[&deal.seller.operator], MillraceError::WrongOperator);
     let not_a_job = ix::swap(bid.clone(), &deal.job, &deal.buyer.customer);
     world.assert_refused(&[not_a_job], &[&deal.seller.operator], ErrorCode::AccountDiscriminatorMismatch);
-    let unsigned = ix::unsigned(bid, &deal.seller.operator.pubkey());
+    let unsigned = ix::unsigned(bid.clone(), &deal.seller.operator.pubkey());
     world.assert_refused(&[unsigned], &[&other.operator], ErrorCode::AccountNotSigner);
+    // The cold key may do whatever the hot key may.
+    let by_cold = ix::swap(bid, &deal.seller.operator.pubkey(), &deal.seller.authority.pubkey());
+    world.must(&[by_cold], &[&deal.seller.authority]);
 }
 
 #[test]

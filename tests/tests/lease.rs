@@ -485,6 +485,37 @@ fn a_node_suspended_at_work_is_still_paid_and_freed() {
 }
 
 #[test]
+fn neither_node_nor_provider_closes_under_an_open_lease() {
+    let mut world = World::new();
+    let deal = world.deal();
+    let stranger = world.stranger("stranger");
+    // As a slash leaves it: retired at work.
+    let now = world.now();
+    world.rewrite::<Node>(&deal.node, |node| {
+        (node.state, node.retired_at) = (millrace::state::NodeState::Retired as u8, now);
+    });
+    let locked = world.read::<Node>(&deal.node).locked_stake;
+    world.rewrite::<Provider>(&deal.seller.provider, |provider| provider.locked -= locked);
+    world.warp_secs(world.config().params.judged_within_secs());
+    let close_node = ix::close_node(&world, &deal.node);
+    world.assert_refused(std::slice::from_ref(&close_node), &[&stranger], MillraceError::NodeBusy);
+    let exit = ix::exit_lease(&world, &deal.buyer.authority.pubkey(), &deal.lease);
+    world.must(&[exit], &[&deal.buyer.authority]);
+    world.must(&[close_node], &[&stranger]);
+
+    let stake = provider(&world, &deal).stake;
+    world.must(&[ix::begin_unstake(&deal.seller, stake)], &[&deal.seller.authority]);
+    world.warp_secs(world.config().params.unbonding_secs);
+    world.must(&[ix::withdraw(&world, &deal.seller)], &[&deal.seller.authority]);
+    let close_provider = ix::close_provider(&world, &deal.seller);
+    let signer = &[&deal.seller.authority];
+    world.assert_refused(std::slice::from_ref(&close_provider), signer, MillraceError::ProviderNotEmpty);
+    world.must(&[ix::close_lease(&world, &stranger.pubkey(), &deal.lease)], &[&stranger]);
+    world.must(&[close_provider], signer);
+    world.assert_books();
+}
+
+#[test]
 fn parameters_changed_under_an_open_lease_change_nothing_of_it() {
     let (mut changed, mut untouched) = (World::new(), World::new());
     let deals = (changed.bid_for(), untouched.bid_for());

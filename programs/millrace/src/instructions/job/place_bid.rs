@@ -7,12 +7,12 @@ use crate::errors::MillraceError;
 use crate::events::{emit, next, BidPlaced};
 use crate::state::{Bid, Job, Node, Provider};
 
-/// Called by: the operator of the node's provider, while the job takes bids. Moves: nothing; locks the bid bond within
-/// the provider's stake. The program scores the bid, so choosing is no one's privilege. Keeps: I3.
+/// Called by: the operator of the node's provider, or its cold key, while the job takes bids. Moves: nothing; locks the
+/// bid bond within the provider's stake. The program scores the bid, so choosing is no one's privilege. Keeps: I3.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct PlaceBid<'info> {
-    /// Hot key of the provider.
+    /// Hot key of the provider, or its cold key.
     pub operator: Signer<'info>,
     /// The bidder.
     #[account(mut)]
@@ -27,7 +27,7 @@ pub struct PlaceBid<'info> {
 
 impl PlaceBid<'_> {
     fn validate(&self, provider: &Provider, node: &Node, job: &Job, per_sec: u64, now: i64) -> Result<()> {
-        require_keys_eq!(*self.operator.key, provider.operator, MillraceError::WrongOperator);
+        provider.require_operator(self.operator.key)?;
         require_keys_eq!(*self.provider.as_ref().key, node.provider, MillraceError::WrongAccount);
         provider.require_active(now)?;
         require!(job.is_open(), MillraceError::JobNotOpen);

@@ -6,7 +6,7 @@ use crate::errors::MillraceError;
 use crate::events::{emit, next, NodeClosed};
 use crate::state::{Config, Node, Provider};
 
-/// Called by: anyone, once the fraud window and the longest case after the retirement are over. Moves: the rent to
+/// Called by: anyone, once a fraud of the retired node can be neither opened nor judged any more. Moves: the rent to
 /// who paid it.
 #[event_cpi]
 #[derive(Accounts)]
@@ -32,6 +32,8 @@ impl CloseNode<'_> {
     fn validate(&self, now: i64) -> Result<()> {
         let node = self.node.load()?;
         require!(node.is_retired(), MillraceError::NodeNotRetired);
+        // A node slashed at work is retired at once, but its lease cannot end without it.
+        require!(node.is_free(), MillraceError::NodeBusy);
         let closes_at = node.retired_at.saturating_add(self.config.load()?.params.judged_within_secs());
         require!(now >= closes_at, MillraceError::FraudWindowOpen);
         Ok(())
