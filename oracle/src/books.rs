@@ -223,7 +223,7 @@ mod tests {
             rounds: 1,
             super_root: [epoch as u8; 24],
         };
-        let record = AuditRecord { commit, elapsed_nanos: 1_000_000, gpu_count: 1, state };
+        let record = AuditRecord { commit, elapsed_nanos: 1_000_000, gpu_count: 1, claimed_gops: 9, state };
         (record.key(), AuditEntry::new(record, false))
     }
 

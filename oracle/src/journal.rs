@@ -83,8 +83,8 @@ CREATE TABLE IF NOT EXISTS leases (
     result_root BLOB NOT NULL, decided_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS audits (
     node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
-    elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL,
-    is_reported INTEGER NOT NULL, PRIMARY KEY (node, epoch, gpu_index));
+    elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, claimed_gops INTEGER NOT NULL,
+    state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL, is_reported INTEGER NOT NULL, PRIMARY KEY (node, epoch, gpu_index));
 ";
 
 impl Journal {
@@ -278,8 +278,8 @@ impl Journal {
         let (state, bandwidth_mbps) = state_code(record.state);
         self.db()
             .execute(
-                "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)
-                 ON CONFLICT (node, epoch, gpu_index) DO UPDATE SET state = ?7, bandwidth_mbps = ?8",
+                "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)
+                 ON CONFLICT (node, epoch, gpu_index) DO UPDATE SET state = ?8, bandwidth_mbps = ?9",
                 params![
                     node,
                     epoch as i64,
@@ -287,6 +287,7 @@ impl Journal {
                     record.commit.to_bytes().to_vec(),
                     record.elapsed_nanos as i64,
                     record.gpu_count,
+                    record.claimed_gops as i64,
                     state,
                     bandwidth_mbps
                 ],
@@ -300,22 +301,23 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn audits(&self) -> Result<Vec<StoredAudit>, JournalError> {
-        type Row = (Vec<u8>, i64, u16, u8, u32, bool);
+        type Row = (Vec<u8>, i64, u16, i64, u8, u32, bool);
         let read = |db: &Connection| {
             let mut statement = db.prepare(
-                "SELECT commit_bytes, elapsed_nanos, gpu_count, state, bandwidth_mbps, is_reported FROM audits",
+                "SELECT commit_bytes, elapsed_nanos, gpu_count, claimed_gops, state, bandwidth_mbps, is_reported FROM audits",
             )?;
             let rows = statement.query_map([], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
             })?;
             rows.collect::<Result<Vec<Row>, _>>()
         };
         let rows = read(&self.db()).map_err(|error| self.wrap(error))?;
         rows.into_iter()
-            .map(|(commit, elapsed_nanos, gpu_count, state, bandwidth_mbps, is_reported)| {
+            .map(|(commit, elapsed_nanos, gpu_count, claimed_gops, state, bandwidth_mbps, is_reported)| {
                 let commit = Commit::from_bytes(&commit).map_err(|_| self.corrupt("a commit"))?;
                 let state = state_of(state, bandwidth_mbps).ok_or_else(|| self.corrupt("an audit's state"))?;
-                let record = AuditRecord { commit, elapsed_nanos: elapsed_nanos as u64, gpu_count, state };
+                let (elapsed_nanos, claimed_gops) = (elapsed_nanos as u64, claimed_gops as u64);
+                let record = AuditRecord { commit, elapsed_nanos, gpu_count, claimed_gops, state };
                 Ok(StoredAudit { record, is_reported })
             })
             .collect()
@@ -374,7 +376,7 @@ mod tests {
             rounds: 1,
             super_root: [7; 24],
         };
-        AuditRecord { commit, elapsed_nanos: u64::MAX / 3, gpu_count: 2, state }
+        AuditRecord { commit, elapsed_nanos: u64::MAX / 3, gpu_count: 2, claimed_gops: u64::MAX, state }
     }
 
     #[test]

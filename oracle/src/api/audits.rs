@@ -33,14 +33,7 @@ pub(crate) async fn share(
     body: Bytes,
 ) -> Result<Json<Share>, ApiError> {
     let request: ShareRequest = read(&body)?;
-    let is_latched = |view: &View| view.epoch >= request.epoch && view.beacon(request.epoch).is_some();
-    let view = api.view_where(is_latched).await?;
-    if request.epoch != view.epoch || view.beacon(view.epoch).is_none() {
-        return Err(ApiError::conflict(
-            format!("shares are given for epoch {} once its beacon is latched", view.epoch),
-            "ask for the current epoch when its beacon is in Beacons",
-        ));
-    }
+    let view = api.view()?;
     let node = find_node(&api, &request.node, &view).await?;
     if node.operator_at(request.epoch) != verified.key {
         return Err(refuse_commit(CommitRefusal::WrongOperator));
@@ -48,6 +41,14 @@ pub(crate) async fn share(
     if request.gpu_index >= u32::from(node.gpu_count) {
         let (gpu_count, gpu_index) = (node.gpu_count, request.gpu_index);
         return Err(refuse_commit(CommitRefusal::NoSuchGpu { gpu_count, gpu_index }));
+    }
+    // The epoch may have changed since this oracle looked: its beacon tells, since only in its epoch is one opened.
+    let is_current = request.epoch == view.epoch || Some(request.epoch) == view.epoch.checked_add(1);
+    if !is_current || api.beacon(&view, request.epoch).await?.is_none() {
+        return Err(ApiError::conflict(
+            format!("shares are given in the current epoch, here {}, once its beacon is latched", view.epoch),
+            "ask for the current epoch when its beacon is in Beacons",
+        ));
     }
     let most = api.daemon.settings.limits.audits_per_epoch;
     let mut audits = api.daemon.audits();
@@ -90,11 +91,12 @@ pub(crate) async fn commit(
     // Asked afresh, the slot last: a beacon not open by then names a slot that is still ahead.
     let chain = api.daemon.chain.as_ref();
     let beacons = read_beacons(chain).await.map_err(internal)?;
+    let beacon = beacons.as_ref().and_then(|beacons| beacons.latched(commit.epoch).map(|beacon| beacon.hash));
     let next_beacon_slot = beacons.and_then(|beacons| named_slot(&beacons, commit.epoch.saturating_add(1)));
     let slot = chain.slot().await.map_err(internal)?;
     let known = Intake {
         deployment_id: view.config.deployment_id,
-        beacon: view.beacon(commit.epoch),
+        beacon,
         next_beacon_slot,
         slot,
         is_gpu: node.is_gpu,
@@ -110,7 +112,8 @@ pub(crate) async fn commit(
     let since = since.ok_or_else(|| refuse_commit(CommitRefusal::NoShare))?;
     let elapsed = stopped.saturating_duration_since(since);
     let elapsed_nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-    let record = AuditRecord { commit, elapsed_nanos, gpu_count: node.gpu_count, state: AuditState::Pending };
+    let NodeInfo { gpu_count, claimed_gops, .. } = node;
+    let record = AuditRecord { commit, elapsed_nanos, gpu_count, claimed_gops, state: AuditState::Pending };
     take_commit(&api, record, request.signature).await
 }
 
@@ -182,8 +185,7 @@ pub(crate) async fn bundle(
         ));
     }
     let next_epoch = record.commit.epoch.saturating_add(1);
-    let view = api.view_where(|view| view.beacon(next_epoch).is_some()).await?;
-    let next_beacon = view.beacon(next_epoch).ok_or_else(|| {
+    let next_beacon = api.beacon(&view, next_epoch).await?.ok_or_else(|| {
         ApiError::conflict("the next beacon is not latched yet", "answer its queries once it is in Beacons")
     })?;
     let _verifying = Verifying::begin(&api, commit_id)?;

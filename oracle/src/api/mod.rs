@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
-use crate::view::View;
+use crate::view::{read_beacons, View};
 use limit::RateLimit;
 use nodes::NodeDirectory;
 
@@ -33,9 +33,6 @@ const MAX_REQUESTS: usize = 256;
 
 /// Longest open connections may take to end when the daemon stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
-
-/// How long a request waits for the chain to be seen as its sender saw it.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -52,14 +49,13 @@ pub(crate) struct Api {
 pub(crate) struct Arrived(pub Instant);
 
 impl Api {
-    /// The chain as last seen, as soon as `holds` of it: an agent may have looked at the chain a moment after this
-    /// oracle. After a second, as it then is.
-    pub async fn view_where(&self, holds: impl Fn(&View) -> bool) -> Result<Arc<View>, ApiError> {
-        let mut views = self.daemon.view.subscribe();
-        let holds = |view: &Option<Arc<View>>| view.as_deref().is_some_and(&holds);
-        // Time running out is no error: the caller looks at what there is.
-        let _ = tokio::time::timeout(PATIENCE, views.wait_for(holds)).await;
-        self.view()
+    /// The latched beacon of `epoch`: as last seen, or read now, for an agent that saw it a moment earlier.
+    pub async fn beacon(&self, view: &View, epoch: u64) -> Result<Option<[u8; 32]>, ApiError> {
+        if let Some(hash) = view.beacon(epoch) {
+            return Ok(Some(hash));
+        }
+        let beacons = read_beacons(self.daemon.chain.as_ref()).await.map_err(internal)?;
+        Ok(beacons.and_then(|beacons| beacons.latched(epoch).map(|beacon| beacon.hash)))
     }
 
     /// The chain as last seen.

@@ -16,6 +16,8 @@ pub(crate) struct NodeInfo {
     pub is_gpu: bool,
     /// Its GPUs; one for class CPU.
     pub gpu_count: u16,
+    /// Speed it claims, gops.
+    pub claimed_gops: u64,
     /// Its provider.
     provider: Provider,
 }
@@ -45,7 +47,8 @@ impl NodeDirectory {
         }
         let Some(provider) = fetch::<Provider>(chain, &account.provider).await? else { return Ok(None) };
         let is_gpu = account.class == NodeClass::Gpu as u8;
-        let info = NodeInfo { is_gpu, gpu_count: account.gpu_count.max(1), provider };
+        let gpu_count = account.gpu_count.max(1);
+        let info = NodeInfo { is_gpu, gpu_count, claimed_gops: account.claimed_gops, provider };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 == epoch && known.1.len() < MAX_NODES {
             known.1.insert(*node, info);

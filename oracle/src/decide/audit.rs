@@ -54,6 +54,8 @@ pub struct AuditRecord {
     pub elapsed_nanos: u64,
     /// GPUs of the node when it committed.
     pub gpu_count: u16,
+    /// Speed the node claims, gops: the most the program verifies it for.
+    pub claimed_gops: u64,
     /// Where it stands.
     pub state: AuditState,
 }
@@ -112,12 +114,14 @@ pub fn node_finding(records: &[AuditRecord]) -> Option<NodeFinding> {
         .or_else(|| bad(AuditState::Withheld).map(|record| (record, Verdict::Withheld)))
     {
         let super_root = record.commit.super_root;
-        return Some(NodeFinding { super_root, verdict, gops: 0, vram_mib: 0, bandwidth_mbps: 0 });
+        let claimed_gops = first.claimed_gops;
+        return Some(NodeFinding { super_root, verdict, gops: 0, claimed_gops, vram_mib: 0, bandwidth_mbps: 0 });
     }
     let mut finding = NodeFinding {
         super_root: first.commit.super_root,
         verdict: Verdict::Passed,
         gops: 0,
+        claimed_gops: first.claimed_gops,
         vram_mib: u32::MAX,
         bandwidth_mbps: u32::MAX,
     };
@@ -153,7 +157,7 @@ mod tests {
             rounds: 4,
             super_root: [gpu_index as u8 + 1; 24],
         };
-        AuditRecord { commit, elapsed_nanos: 1_000_000_000, gpu_count, state }
+        AuditRecord { commit, elapsed_nanos: 1_000_000_000, gpu_count, claimed_gops: 100, state }
     }
 
     const PASSED: AuditState = AuditState::Passed { bandwidth_mbps: 80 };
