@@ -253,6 +253,28 @@ impl World {
         assert_eq!(refusal.error, error, "{}", refusal.logs.join("\n"));
     }
 
+    /// Checks that `instruction` passes in a copy of this world, and is refused, whichever of its accounts that does
+    /// not sign is replaced: by one that does not exist, by one of the program's of another kind or of another
+    /// owner, by a token account of someone else.
+    ///
+    /// # Panics
+    /// When it is refused as it stands, or a replacement is accepted.
+    pub fn assert_no_account_is_replaceable(&mut self, instruction: &Instruction, signers: &[&Keypair]) {
+        let stranger = key("nobody").pubkey();
+        let foreign = self.put_tokens("nobody's tokens", &stranger, 0);
+        let substitutes = [stranger, foreign, pda::config(), pda::reports(), self.mint];
+        for (place, meta) in instruction.accounts.iter().enumerate().filter(|(_, meta)| !meta.is_signer) {
+            for substitute in substitutes.iter().filter(|substitute| **substitute != meta.pubkey) {
+                let mut attempt = instruction.clone();
+                attempt.accounts[place].pubkey = *substitute;
+                self.refuse(&[attempt], signers, &format!("a refusal of {substitute} as account {place}"));
+            }
+        }
+        let state = self.svm.clone();
+        self.must(std::slice::from_ref(instruction), signers);
+        self.svm = state;
+    }
+
     fn refuse(&mut self, instructions: &[Instruction], signers: &[&Keypair], wanted: &str) -> Refusal {
         let before = self.snapshot();
         let refusal = match self.send(instructions, signers) {

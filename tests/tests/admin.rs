@@ -423,6 +423,25 @@ fn genesis_is_sealed_by_its_deployer_with_seats_and_full_beacons() {
 }
 
 #[test]
+fn no_unrelated_account_passes_for_one_of_genesis() {
+    let (mut world, deployer) = bare();
+    // Mint, treasury and pool are the deployer's choice; everything else is derived.
+    let opening = ix::initialize(&world, args());
+    for derived in [pda::config(), pda::oracles(), pda::reports(), pda::beacons(), pda::event_authority()] {
+        let attempt = ix::swap(opening.clone(), &derived, &named("elsewhere"));
+        world.assert_refused(&[attempt], &[&deployer], ErrorCode::ConstraintSeeds);
+    }
+    world.must(&[opening], &[&deployer]);
+    world.assert_no_account_is_replaceable(&ix::grow_beacons(&deployer.pubkey()), &[&deployer]);
+
+    let (mut world, deployer) = unsealed();
+    let seating = ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1));
+    world.assert_no_account_is_replaceable(&seating, &[&deployer]);
+    world.must(&[seating], &[&deployer]);
+    world.assert_no_account_is_replaceable(&ix::seal_genesis(&deployer.pubkey()), &[&deployer]);
+}
+
+#[test]
 fn accounts_of_one_kind_do_not_pass_for_another() {
     let (mut world, deployer) = unsealed();
     let honest = ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1));

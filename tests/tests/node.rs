@@ -141,6 +141,18 @@ fn a_jailed_provider_registers_nothing_until_the_jail_ends() {
 }
 
 #[test]
+fn no_unrelated_account_passes_for_one_of_a_node_call() {
+    let (mut world, seller, node) = market_with_node();
+    let (hot, provider) = (seller.operator.pubkey(), seller.provider);
+    let register = ix::register_node(&seller.authority.pubkey(), 1, NodeSpec::default().args());
+    world.assert_no_account_is_replaceable(&register, &[&seller.authority]);
+    world.assert_no_account_is_replaceable(&ix::retire(&seller, &node), &[&seller.authority]);
+    for by_operator in [ix::set_ask(&hot, &provider, &node, 9), ix::drain(&hot, &provider, &node, true)] {
+        world.assert_no_account_is_replaceable(&by_operator, &[&seller.operator]);
+    }
+}
+
+#[test]
 fn only_the_cold_key_registers_nodes() {
     let (mut world, seller) = market();
     let other = world.provider("other", STAKE);
@@ -267,7 +279,7 @@ fn a_node_stays_on_the_books_while_its_fraud_can_be_judged() {
     let params = world.config().params;
     let window_secs = params.epoch_secs * FRAUD_WINDOW_EPOCHS as i64;
     assert!(window_secs > params.unbonding_secs, "here the fraud window is the longer wait");
-    world.warp_secs(window_secs + params.case_window_secs - 1);
+    world.warp_secs(window_secs + 2 * params.case_window_secs - 1);
     world.assert_refused(std::slice::from_ref(&close), &[&stranger], MillraceError::FraudWindowOpen);
     world.warp_secs(1);
 
@@ -285,7 +297,7 @@ fn a_node_waits_for_unbonding_where_that_is_longer() {
     world.rewrite::<millrace::state::Config>(&pda::config(), |config| config.params.unbonding_secs = 100_000);
     world.must(&[ix::retire(&seller, &node)], &[&seller.authority]);
     let close = ix::close_node(&world, &node);
-    world.warp_secs(100_000 + 600 - 1);
+    world.warp_secs(100_000 + 2 * 600 - 1);
     world.assert_refused(std::slice::from_ref(&close), &[&seller.operator], MillraceError::FraudWindowOpen);
     world.warp_secs(1);
     world.must(&[close], &[&seller.operator]);
@@ -297,6 +309,7 @@ fn a_nodes_rent_goes_to_who_paid_it() {
     let other = world.provider("other", STAKE);
     world.must(&[ix::retire(&seller, &node)], &[&seller.authority]);
     world.warp_secs(100_000);
+    world.assert_no_account_is_replaceable(&ix::close_node(&world, &node), &[&other.authority]);
     let honest = ix::close_node(&world, &node);
     let to_another = ix::swap(honest.clone(), &seller.authority.pubkey(), &other.authority.pubkey());
     world.assert_refused(&[to_another], &[&other.authority], MillraceError::WrongAccount);

@@ -146,6 +146,23 @@ fn slot_hashes_come_from_the_sysvar_only() {
     world.assert_refused(&[forged], &[&caller], ErrorCode::ConstraintAddress);
 }
 
+#[test]
+fn no_unrelated_account_passes_for_one_of_an_oracles_call() {
+    let (mut world, _, node) = market();
+    let caller = anyone(&mut world);
+    let oracle = world.oracles[0].insecure_clone();
+    let leaf = passed(&world, &node);
+    let report = world.report_node(&leaf);
+    world.assert_no_account_is_replaceable(&application(&report, &leaf), &[&caller]);
+    world.warp_to_next_epoch();
+    let epoch = world.epoch();
+    world.assert_no_account_is_replaceable(&ix::sign_report(&oracle.pubkey(), args(epoch, root(1), 1)), &[&oracle]);
+    world.assert_no_account_is_replaceable(&ix::open_beacon(epoch), &[&caller]);
+    world.must(&[ix::open_beacon(epoch)], &[&caller]);
+    world.warp_slots(BEACON_SLOTS_AHEAD + 1);
+    world.assert_no_account_is_replaceable(&ix::latch_beacon(epoch), &[&caller]);
+}
+
 // Reports
 
 fn root(n: u8) -> TreeNode {

@@ -119,6 +119,29 @@ fn a_provider_lies_where_its_key_says() {
     world.assert_refused(&[unsigned], &[&seller.operator], ErrorCode::AccountNotSigner);
 }
 
+#[test]
+fn no_unrelated_account_passes_for_one_of_a_provider_call() {
+    let mut world = World::new();
+    let newcomer = world.unregistered_provider("newcomer", 0);
+    world.assert_no_account_is_replaceable(&register(&world, &newcomer), &[&newcomer.authority]);
+    let empty = world.provider("empty", 0);
+    world.assert_no_account_is_replaceable(&ix::close_provider(&world, &empty), &[&empty.authority]);
+
+    let seller = world.provider("seller", STAKE);
+    world.rewrite::<Provider>(&seller.provider, |provider| provider.earned = MILL);
+    world.send_stray_tokens(&seller.vault, MILL);
+    let calls = [
+        ix::stake(&world, &seller, MILL),
+        ix::begin_unstake(&seller, MILL),
+        ix::withdraw(&world, &seller),
+        ix::set_operator(&seller, &key("new operator").pubkey()),
+        ix::set_terms(&seller, terms()),
+    ];
+    for call in calls {
+        world.assert_no_account_is_replaceable(&call, &[&seller.authority]);
+    }
+}
+
 // stake
 
 #[test]

@@ -178,11 +178,12 @@ impl Params {
         Ok(())
     }
 
-    /// Time after a node retired in which a fraud of it may still be opened and judged, seconds.
+    /// Time after a node retired in which a fraud of it may still be opened, judged and executed, seconds: the
+    /// last case opens at the end of the window, closes one case window later, and waits as long for an executor.
     pub fn judged_within_secs(&self) -> i64 {
         let window_epochs = i64::try_from(FRAUD_WINDOW_EPOCHS).unwrap_or(i64::MAX);
         let provable_secs = self.epoch_secs.saturating_mul(window_epochs).max(self.unbonding_secs);
-        provable_secs.saturating_add(self.case_window_secs)
+        provable_secs.saturating_add(self.case_window_secs.saturating_mul(2))
     }
 
     /// What a lease made now is judged by.
