@@ -427,10 +427,12 @@ fn no_unrelated_account_passes_for_one_of_genesis() {
     let (mut world, deployer) = bare();
     // Mint, treasury and pool are the deployer's choice; everything else is derived.
     let opening = ix::initialize(&world, args());
-    for derived in [pda::config(), pda::oracles(), pda::reports(), pda::beacons(), pda::event_authority()] {
+    for derived in [pda::config(), pda::oracles(), pda::reports(), pda::beacons()] {
         let attempt = ix::swap(opening.clone(), &derived, &named("elsewhere"));
         world.assert_refused(&[attempt], &[&deployer], ErrorCode::ConstraintSeeds);
     }
+    let unheard = ix::swap(opening.clone(), &pda::event_authority(), &named("elsewhere"));
+    world.assert_refused(&[unheard], &[&deployer], ErrorCode::ConstraintAddress);
     world.must(&[opening], &[&deployer]);
     world.assert_no_account_is_replaceable(&ix::grow_beacons(&deployer.pubkey()), &[&deployer]);
 
