@@ -97,3 +97,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ledger(args) => commands::ledger::run(&context, args).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_and_flag_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

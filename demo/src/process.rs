@@ -89,13 +89,10 @@ pub fn tail(path: &Path) -> String {
     lines[lines.len().saturating_sub(15)..].join("\n")
 }
 
-/// Runs a command to its end and reads the JSON it prints when told so.
+/// Runs a command to its end and reads the JSON it prints.
 pub fn json(mut command: Command) -> Result<Value> {
-    let output = command
-        .args(["--output", "json"])
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("{:?} does not start", command.get_program()))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("{:?} does not start", command.get_program()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let arguments: Vec<_> = command.get_args().map(|it| it.to_string_lossy()).collect();

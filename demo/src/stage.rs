@@ -144,9 +144,16 @@ impl Stage {
         command
     }
 
+    /// The same, printing JSON.
+    pub fn json_command(&self, who: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(who, arguments);
+        command.args(["--output", "json"]);
+        command
+    }
+
     /// Runs `millrace` as `who` and reads what it prints.
     pub fn millrace(&self, who: &str, arguments: &[&str]) -> Result<Value> {
-        json(self.command(who, arguments))
+        json(self.json_command(who, arguments))
     }
 
     /// Starts a daemon that ends with the stage.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
-use millrace_client::amount::format_mill;
+use millrace_client::{amount, pda};
 use serde_json::Value;
 
 use crate::process::{self, free_port};
@@ -28,7 +28,7 @@ const SUPPLY_MILL: &str = "1000000000";
 #[derive(Debug, PartialEq)]
 struct Facts {
     winner: String,
-    bids: u64,
+    bids: usize,
     exit_code: i64,
     accuracy: String,
     cheat_is_slashed: bool,
@@ -47,16 +47,17 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
     let slashed = cheat_caught(&mut stage, verdict)?;
     let job = paid_job(&mut stage, kill_oracle)?;
     let accuracy = result(&mut stage, &job)?;
+    settled(&mut stage, &job)?;
     books(&mut stage)?;
 
     let facts = Facts {
         winner: job["provider"].as_str().unwrap_or_default().to_owned(),
-        bids: number(&job, "bids")?,
+        bids: job["bids"].as_array().map_or(0, Vec::len),
         exit_code: job["exit_code"].as_i64().unwrap_or(-1),
         accuracy,
         cheat_is_slashed: slashed,
     };
-    let ben = millrace_client::pda::provider(&stage.address(PROVIDERS[1].0)).to_string();
+    let ben = provider(&stage, PROVIDERS[1].0);
     ensure!(
         facts.winner == ben && facts.bids == 2 && facts.exit_code == 0 && facts.cheat_is_slashed,
         "the story ended otherwise than it must: {facts:?}, and {} is at {ben}",
@@ -76,6 +77,10 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
     Ok(())
 }
 
+fn mill(amount: u64) -> String {
+    format!("{} MILL", amount::format_mill(amount))
+}
+
 fn number(value: &Value, name: &str) -> Result<u64> {
     value[name].as_u64().with_context(|| format!("no number {name:?} in {value}"))
 }
@@ -90,6 +95,11 @@ fn oracle_name(number: usize) -> String {
 
 fn operator(provider: &str) -> String {
     format!("{provider}-operator")
+}
+
+/// Address of the provider account of `who`.
+fn provider(stage: &Stage, who: &str) -> String {
+    pda::provider(&stage.address(who)).to_string()
 }
 
 fn everyone_who_sells() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -132,7 +142,7 @@ fn token(stage: &mut Stage) -> Result<String> {
     stage.announce("The MILL token: its whole supply minted once, the right to mint more given up");
     let minted = stage.millrace("founder", &["genesis", "mint", "--supply", SUPPLY_MILL])?;
     let mint = text(&minted, "mint")?.to_owned();
-    stage.tell(format!("mint {mint}  supply {}", format_mill(number(&minted, "supply")?)));
+    stage.tell(format!("mint {mint}  supply {}", mill(number(&minted, "supply")?)));
     Ok(mint)
 }
 
@@ -206,8 +216,8 @@ fn stakes(stage: &mut Stage, gops: u64) -> Result<()> {
             .millrace(who, &["node", "register", "--class", "cpu", "--gops", &claimed, "--ask-per-sec", ask_per_sec])?;
         stage.tell(format!(
             "{who:<8} stakes {}, {} of it behind its node, asks {ask_per_sec} MILL a second",
-            format_mill(number(&staked, "stake")?),
-            format_mill(number(&node, "locked_stake")?)
+            mill(number(&staked, "stake")?),
+            mill(number(&node, "locked_stake")?)
         ));
         start_agent(stage, who, &operator, port)?;
     }
@@ -239,7 +249,7 @@ fn start_agent(stage: &mut Stage, who: &str, operator: &str, port: u16) -> Resul
 
 /// Starts the watcher, who believes no oracle; its verdict is awaited later.
 fn watcher(stage: &Stage) -> thread::JoinHandle<Result<Value>> {
-    let command = stage.command("watcher", &["watch", "--until-slashed", "--for-secs", "120"]);
+    let command = stage.json_command("watcher", &["watch", "--until-slashed", "--for-secs", "120"]);
     thread::spawn(move || process::json(command))
 }
 
@@ -253,7 +263,7 @@ fn measured(stage: &mut Stage) -> Result<()> {
         Ok(verified.then_some(nodes))
     })?;
     for (who, _) in PROVIDERS {
-        let provider = millrace_client::pda::provider(&stage.address(who)).to_string();
+        let provider = provider(stage, who);
         let node = nodes.as_array().and_then(|nodes| nodes.iter().find(|node| node["provider"] == provider.as_str()));
         let node = node.with_context(|| format!("{who} has no node"))?;
         ensure!(node["state"] == "verified", "{who} was not verified, so the cheat was");
@@ -282,9 +292,9 @@ fn cheat_caught(stage: &mut Stage, verdict: thread::JoinHandle<Result<Value>>) -
     ));
     stage.tell(format!(
         "it lost {}: {} burned, {} to the watcher; it is {}, its node {}",
-        format_mill(number(&slashed, "slashed_amount")?),
-        format_mill(number(&slashed, "burned_amount")?),
-        format_mill(number(&slashed, "bounty_amount")?),
+        mill(number(&slashed, "slashed_amount")?),
+        mill(number(&slashed, "burned_amount")?),
+        mill(number(&slashed, "bounty_amount")?),
         text(&provider, "status")?,
         text(&node, "state")?
     ));
@@ -297,27 +307,11 @@ fn paid_job(stage: &mut Stage, kill_oracle: Option<u8>) -> Result<Value> {
         "A customer posts a job: train a classifier on 1,797 scanned numerals, for at most 0.05 MILL a second",
     );
     stage.millrace("customer", &["customer", "deposit", "100"])?;
-    let manifest = job_folder()?.join("millrace.toml");
-    let out = stage.dir.join("results");
-    let (manifest, out) = (manifest.display().to_string(), out.display().to_string());
-    let command = stage.command(
-        "customer",
-        &[
-            "job",
-            "run",
-            &manifest,
-            "--class",
-            "cpu",
-            "--objective",
-            "price",
-            "--max-per-sec",
-            MAX_PER_SEC,
-            "--bidding-secs",
-            "5",
-            "--out",
-            &out,
-        ],
-    );
+    let manifest = job_folder()?.join("millrace.toml").display().to_string();
+    let out = stage.dir.join("results").display().to_string();
+    let order = ["job", "run", &manifest, "--class", "cpu", "--objective", "price", "--max-per-sec", MAX_PER_SEC];
+    let way = ["--bidding-secs", "5", "--keep-open", "--out", &out];
+    let command = stage.json_command("customer", &[&order[..], &way[..]].concat());
     let running = thread::spawn(move || process::json(command));
     if let Some(number) = kill_oracle {
         stage.wait("the job at work", 60, |stage| {
@@ -328,22 +322,45 @@ fn paid_job(stage: &mut Stage, kill_oracle: Option<u8>) -> Result<Value> {
         stage.kill(&name)?;
         stage.tell(format!("{name} was killed while the job runs"));
     }
-    stage.wait("the job posted, bid for, run, proven and paid", 120, |_| Ok(running.is_finished().then_some(())))?;
+    stage.wait("the job posted, bid for, run and proven", 120, |_| Ok(running.is_finished().then_some(())))?;
     let job = running.join().map_err(|_| anyhow::anyhow!("the customer's command panicked"))??;
+    let bids = job["bids"].as_array().context("the job lists no bids")?;
+    for bid in bids {
+        let who = PROVIDERS.iter().find(|(who, _)| bid["provider"] == provider(stage, who).as_str());
+        stage.tell(format!(
+            "{} bids {} a second",
+            who.map_or("somebody", |(who, _)| who),
+            mill(number(bid, "per_sec")?)
+        ));
+    }
     stage.tell(format!(
-        "{} bids; the better won at {} a second",
-        number(&job, "bids")?,
-        format_mill(number(&job, "per_sec")?)
-    ));
-    stage.tell(format!(
-        "{} proven seconds cost {}; the fee was {}, of which {} burned",
+        "the better won: {} proven seconds for {}, and a fee of {}",
         number(&job, "paid_secs")?,
-        format_mill(number(&job, "gross_amount")?),
-        format_mill(number(&job, "fee_amount")?),
-        format_mill(number(&job, "burned_amount")?)
+        mill(number(&job, "gross_amount")?),
+        mill(number(&job, "fee_amount")?)
     ));
-    ensure!(number(&job, "burned_amount")? > 0 && number(&job, "paid_secs")? > 0, "nothing was paid or burned: {job}");
+    ensure!(number(&job, "paid_secs")? > 0, "nothing was paid: {job}");
     Ok(job)
+}
+
+/// While the lease is open its seconds can be checked; then the customer accepts, and the fee is swept.
+fn settled(stage: &mut Stage, job: &Value) -> Result<()> {
+    stage.announce("The customer accepts: what was held back is paid, the fee is split and a part of it burned");
+    let ledger = stage.millrace("founder", &["ledger"])?;
+    let open = ledger["invariants"].as_array().and_then(|all| all.iter().find(|it| it["name"] == "I5"));
+    stage.tell(format!("before: {}", open.and_then(|it| it["evidence"].as_str()).context("the ledger has no I5")?));
+    let id = number(job, "id")?.to_string();
+    stage.millrace("customer", &["job", "accept", &id])?;
+    stage.millrace("customer", &["job", "close", &id])?;
+    let books = stage.millrace("customer", &["customer", "show"])?;
+    stage.tell(format!(
+        "paid {}, burned {} of the fee",
+        mill(number(&books, "paid")?),
+        mill(number(&books, "burned")?)
+    ));
+    ensure!(number(&books, "paid")? == number(job, "gross_amount")?, "paid is not what the seconds cost: {books}");
+    ensure!(number(&books, "burned")? > 0 && number(&books, "reserved")? == 0, "the job is not settled: {books}");
+    Ok(())
 }
 
 fn job_folder() -> Result<std::path::PathBuf> {
@@ -374,11 +391,33 @@ fn result(stage: &mut Stage, job: &Value) -> Result<String> {
 fn books(stage: &mut Stage) -> Result<()> {
     stage.announce("The books: every base unit, read from the chain");
     let ledger = stage.millrace("founder", &["ledger"])?;
-    let mut shown = stage.command("founder", &["ledger"]);
-    let shown = shown.output()?;
-    stage.tell(String::from_utf8_lossy(&shown.stdout));
+    let shown = stage.command("founder", &["ledger"]).output()?;
+    let mut shown_text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for (address, name) in names(stage, &ledger) {
+        shown_text = shown_text.replace(&address, &format!("{name:<width$}", width = address.len()));
+    }
+    stage.tell(shown_text);
     let broken: Vec<&Value> =
         ledger["invariants"].as_array().into_iter().flatten().filter(|it| it["holds"] != true).collect();
     ensure!(broken.is_empty() && shown.status.success(), "invariants do not hold: {broken:?}");
     Ok(())
+}
+
+/// Who is behind the addresses of the ledger.
+fn names(stage: &Stage, ledger: &Value) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    for (who, address) in stage.addresses() {
+        names.push((pda::provider(address).to_string(), who.to_owned()));
+        names.push((pda::customer(address).to_string(), who.to_owned()));
+    }
+    for holding in ledger["holdings"].as_array().into_iter().flatten() {
+        let (account, owner) = (holding["account"].as_str().unwrap_or(""), holding["owner"].as_str().unwrap_or(""));
+        let of_whom = stage.addresses().find(|(_, address)| {
+            [**address, pda::provider(address), pda::customer(address)].iter().any(|key| key.to_string() == owner)
+        });
+        if let Some((who, _)) = of_whom {
+            names.push((account.to_owned(), who.to_owned()));
+        }
+    }
+    names
 }

@@ -15,13 +15,14 @@ use millrace_wire::{Sealed, SignedClient};
 use serde::Serialize;
 
 use super::post::bundle_path;
-use super::show::lease_state_name;
+use super::show::{lease_state_name, ShownBid};
 use super::steps::{self, Own};
 use crate::context::{mill, Context, Quote};
 use crate::output::Format;
 
 /// What to do along the way.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Folder for the results.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
@@ -42,7 +43,7 @@ struct Outcome {
     provider: String,
     per_sec: u64,
     max_per_sec: u64,
-    bids: usize,
+    bids: Vec<ShownBid>,
     paid_secs: u64,
     gross_amount: u64,
     fee_amount: u64,
@@ -62,7 +63,7 @@ impl fmt::Display for Outcome {
                 format!(
                     "{} a second, the better of {} bids; at most {}",
                     mill(self.per_sec),
-                    self.bids,
+                    self.bids.len(),
                     mill(self.max_per_sec)
                 ),
             ),
@@ -117,7 +118,7 @@ async fn to_the_end(context: &Context, id: u64, args: &Args) -> Result<Outcome> 
         provider: lease.provider.to_string(),
         per_sec: lease.per_sec,
         max_per_sec: own.job.max_per_sec,
-        bids: usize::from(own.job.bid_count),
+        bids: own.bids.iter().map(ShownBid::from).collect(),
         paid_secs: lease.paid_secs,
         gross_amount: lease.gross_amount,
         fee_amount: lease.fee_amount,

@@ -19,6 +19,7 @@ use crate::spec;
 
 /// What is wanted, and at what price.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// The manifest: what to run, with what files, in what environment, within what limits.
     #[arg(value_name = "MANIFEST")]

@@ -11,12 +11,19 @@ use super::steps;
 use crate::context::{mill, Context};
 use crate::output::{lines, table};
 
+/// A bid as it is printed.
 #[derive(Serialize)]
-struct ShownBid {
+pub struct ShownBid {
     node: String,
     provider: String,
     per_sec: u64,
     score: u64,
+}
+
+impl From<&Bid> for ShownBid {
+    fn from(bid: &Bid) -> Self {
+        Self { node: bid.node.to_string(), provider: bid.provider.to_string(), per_sec: bid.per_sec, score: bid.score }
+    }
 }
 
 #[derive(Serialize)]
@@ -74,12 +81,6 @@ pub fn lease_state_name(lease: &Lease) -> &'static str {
 
 impl Shown {
     fn new(key: &Pubkey, job: &Job, bids: &[Bid], lease: Option<(Pubkey, Lease)>, now: i64) -> Self {
-        let shown_bid = |bid: &Bid| ShownBid {
-            node: bid.node.to_string(),
-            provider: bid.provider.to_string(),
-            per_sec: bid.per_sec,
-            score: bid.score,
-        };
         Self {
             id: job.id,
             job: key.to_string(),
@@ -89,7 +90,7 @@ impl Shown {
             bidding_ends_at: job.bidding_ends_at,
             award_by: job.award_by,
             manifest_hash: hex::encode(job.manifest_hash),
-            bids: bids.iter().map(shown_bid).collect(),
+            bids: bids.iter().map(ShownBid::from).collect(),
             lease: lease.map(|(key, it)| ShownLease {
                 lease: key.to_string(),
                 state: lease_state_name(&it),
