@@ -140,6 +140,7 @@ impl Daemon {
         supervisor.spawn("beacons", |stop| tasks::beacons::run(self.clone(), stop));
         supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), stop));
         supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
+        supervisor.spawn("archive", |stop| tasks::archive::run(self.clone(), stop));
         supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
         supervisor.run(stop).await
     }

@@ -183,7 +183,8 @@ impl Journal {
                     params![leaf.node, leaf.audit_epoch as i64],
                 )?;
             }
-            let oldest = set.epoch().saturating_sub(KEPT_REPORTS) as i64;
+            let newest: i64 = transaction.query_row("SELECT max(epoch) FROM accepted", [], |row| row.get(0))?;
+            let oldest = newest.saturating_sub(KEPT_REPORTS as i64);
             for table in ["signed", "accepted", "observations", "audits"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE epoch < ?1"), [oldest])?;
             }

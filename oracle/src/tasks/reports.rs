@@ -1,11 +1,10 @@
-//! Makes, compares and signs one report an epoch, and keeps the leaves of what was accepted.
+//! Makes, compares and signs one report an epoch.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use millrace::constants::REPORT_RING;
 use millrace::instructions::SignReportArgs;
 use millrace::state::SeatRow;
 use millrace_client::{ix, MillraceError};
@@ -26,21 +25,15 @@ use crate::view::View;
 /// Longest a peer may take to answer.
 const PEER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Time before peers are asked again for the leaves of an accepted root.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
-
 /// Time after its award from which a lease is reported, seconds.
 const NOTICED_AFTER_SECS: i64 = 2;
-
-/// Accepted roots whose leaves are looked for in one turn.
-const FETCHED_A_TURN: usize = 4;
 
 /// Reports until stopped.
 ///
 /// # Errors
 /// When the journal cannot be written or read.
 pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut reporter = Reporter { daemon, accepted: BTreeMap::new(), sent_epoch: None };
+    let mut reporter = Reporter { daemon, sent_epoch: None };
     let mut views = reporter.daemon.view.subscribe();
     loop {
         tokio::select! {
@@ -55,22 +48,14 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
     }
 }
 
-/// Whether the leaves of an accepted root are in the journal, or when to look for them again.
-enum Leaves {
-    Kept,
-    Missing { next_try: Instant },
-}
-
 struct Reporter {
     daemon: Arc<Daemon>,
-    accepted: BTreeMap<u64, Leaves>,
     /// Epoch whose signature landed, while the view may not show it yet.
     sent_epoch: Option<u64>,
 }
 
 impl Reporter {
     async fn turn(&mut self, view: &View) -> anyhow::Result<()> {
-        self.keep_accepted(view).await?;
         let Some(epoch) = view.epoch.checked_sub(1) else { return Ok(()) };
         self.make_ballot(epoch, view);
         let Some(seat) = view.seat_of(&self.daemon.me) else { return Ok(()) };
@@ -244,82 +229,6 @@ impl Reporter {
         let journal = self.daemon.journal.clone();
         let (salt, seen) = blocking(move || journal.observe_once(&seen, rand::random())).await??;
         Ok(observation_hash(&seen, &salt))
-    }
-
-    /// Finds the leaves of every accepted root: own, signed, or a peer's that gives the same root.
-    async fn keep_accepted(&mut self, view: &View) -> anyhow::Result<()> {
-        let oldest = view.epoch.saturating_sub(REPORT_RING as u64);
-        self.accepted.retain(|epoch, _| *epoch >= oldest);
-        let live: HashSet<[u8; 32]> = view.leases.iter().map(|(key, _)| key.to_bytes()).collect();
-        self.daemon.ballots().accepted.retain(|lease, _| live.contains(lease));
-        let mut fetched = 0;
-        for epoch in oldest..=view.epoch {
-            let Some(accepted) = view.reports.accepted(epoch) else { continue };
-            let root = accepted.root;
-            match self.accepted.get(&epoch) {
-                Some(Leaves::Kept) => continue,
-                Some(Leaves::Missing { next_try }) if Instant::now() < *next_try => continue,
-                _ => {}
-            }
-            let journal = self.daemon.journal.clone();
-            let (kept, signed) = blocking(move || (journal.accepted(epoch), journal.signed(epoch))).await?;
-            if let Some(set) = kept?.filter(|set| set.root() == root) {
-                self.take_over(&set);
-                self.accepted.insert(epoch, Leaves::Kept);
-                continue;
-            }
-            let at_hand = signed?.filter(|set| set.root() == root).or_else(|| {
-                let ballots = self.daemon.ballots();
-                ballots.by_epoch.get(&epoch).map(|ballot| ballot.own.clone()).filter(|set| set.root() == root)
-            });
-            let found = match at_hand {
-                Some(set) => Some(set),
-                None if fetched < FETCHED_A_TURN => {
-                    fetched += 1;
-                    self.fetch_accepted(epoch, root, view).await
-                }
-                None => continue,
-            };
-            let Some(set) = found else {
-                self.accepted.insert(epoch, Leaves::Missing { next_try: Instant::now() + ASK_AGAIN });
-                continue;
-            };
-            let journal = self.daemon.journal.clone();
-            let (written, set) = blocking(move || (journal.accept(&set), set)).await?;
-            written?;
-            self.take_over(&set);
-            tracing::info!(epoch, leaves = set.len(), signers = accepted.signers.count_ones(), "report accepted");
-            self.accepted.insert(epoch, Leaves::Kept);
-        }
-        Ok(())
-    }
-
-    /// Asks the other oracles for the leaves of an accepted root. What gives the root is right, whoever sent it.
-    async fn fetch_accepted(&self, epoch: u64, root: TreeNode, view: &View) -> Option<LeafSet> {
-        for seat in view.seats.iter().filter(|seat| seat.authority != self.daemon.me) {
-            let Some(url) = &seat.endpoint else { continue };
-            for kind in ["reports", "proposals"] {
-                let url = format!("{}/v1/{kind}/{epoch}", url.trim_end_matches('/'));
-                let answer = tokio::time::timeout(ASK_AGAIN, self.daemon.client.get::<Report>(&url)).await;
-                let set = answer.ok().and_then(Result::ok).and_then(|report| LeafSet::from_wire(&report).ok());
-                if let Some(set) = set.filter(|set| set.epoch() == epoch && set.root() == root) {
-                    return Some(set);
-                }
-            }
-        }
-        None
-    }
-
-    /// Takes over what the quorum accepted.
-    fn take_over(&self, set: &LeafSet) {
-        let (mut leases, mut audits, mut ballots) = (self.daemon.leases(), self.daemon.audits(), self.daemon.ballots());
-        for leaf in set.leases() {
-            if let Some(watch) = leases.get_mut(&leaf.lease) {
-                watch.accept(leaf);
-            }
-            ballots.accepted.insert(leaf.lease, *leaf);
-        }
-        audits.mark_reported(set.nodes());
     }
 }
 
