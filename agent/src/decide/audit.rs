@@ -7,8 +7,13 @@ use millrace_core::proof::{operations, MAX_N, MAX_ROUNDS, MIN_N};
 /// Epochs after a commit in which its verdict is still on its way: a bundle, a report, a transaction.
 const VERDICT_EPOCHS: u64 = 3;
 
-/// Epochs before its expiry at which an audit is renewed.
-const RENEW_EPOCHS: i64 = 4;
+/// Epochs before its expiry from which an audit may be renewed, by lot, and from which it must.
+const MAY_RENEW_EPOCHS: i64 = 8;
+const MUST_RENEW_EPOCHS: i64 = 3;
+
+/// Once in so many epochs a lot falls on a node that needs figures but has waited before. Agents of one machine or
+/// one site get different ones, and no longer slow each other down.
+const SPREAD_EPOCHS: u64 = 2;
 
 /// Part of an epoch, in percent, after which no run is begun: it could end after the next beacon.
 const LAST_START_PERCENT: i64 = 70;
@@ -46,8 +51,8 @@ pub struct AuditFacts<'a> {
     pub every_epochs: u64,
 }
 
-/// Whether to begin an audit now: the lot fell on the provider, or the node is unverified, or its figures expire soon.
-/// Never twice an epoch, not while a verdict is on its way, not too late in the epoch, and not while a lease has the machine.
+/// Whether to begin an audit now: the lot fell on the provider, or the node has no figures, or they expire soon. Never
+/// twice an epoch, not while a verdict is on its way, not too late in the epoch, and not while a lease has the machine.
 pub fn should_audit(facts: &AuditFacts) -> bool {
     let AuditFacts { node, epoch, now, .. } = *facts;
     let late_after_secs = facts.epoch_secs.saturating_mul(LAST_START_PERCENT) / 100;
@@ -56,12 +61,24 @@ pub fn should_audit(facts: &AuditFacts) -> bool {
     if is_late || is_busy || facts.last_commit_epoch.is_some_and(|last| last >= epoch) {
         return false;
     }
-    let renew_secs = facts.epoch_secs.saturating_mul(RENEW_EPOCHS);
-    let is_wanting = node.state != NodeState::Verified as u8 || now >= node.verified_until.saturating_sub(renew_secs);
     let is_pending = facts
         .last_commit_epoch
         .is_some_and(|last| last > node.audit_epoch && epoch <= last.saturating_add(VERDICT_EPOCHS));
-    (is_wanting && !is_pending) || due(facts.beacon, facts.provider, facts.every_epochs)
+    let falls = |period| due(facts.beacon, facts.provider, period);
+    (is_wanting(facts, falls(SPREAD_EPOCHS)) && !is_pending) || falls(facts.every_epochs)
+}
+
+/// Whether the node lacks figures, or soon will: at once the first time, by lot where it can wait.
+fn is_wanting(facts: &AuditFacts, is_drawn: bool) -> bool {
+    let AuditFacts { node, now, .. } = *facts;
+    if node.state == NodeState::Registered as u8 {
+        return true;
+    }
+    if node.state != NodeState::Verified as u8 {
+        return is_drawn;
+    }
+    let expires_within = |epochs| now >= node.verified_until.saturating_sub(facts.epoch_secs.saturating_mul(epochs));
+    expires_within(MUST_RENEW_EPOCHS) || (is_drawn && expires_within(MAY_RENEW_EPOCHS))
 }
 
 /// Size of an audit that takes about `target_millis` at the claimed speed: n and rounds. A faster machine just ends
@@ -115,17 +132,30 @@ mod tests {
         assert!(!due(&[0; 32], &[1; 32], 0));
     }
 
+    /// A beacon on which the lot falls, or does not, for one epoch in two.
+    fn beacon(is_drawn: bool) -> [u8; 32] {
+        let mut beacons = (0..64).map(|byte| [byte; 32]);
+        beacons.find(|beacon| due(beacon, &[1; 32], SPREAD_EPOCHS) == is_drawn).unwrap()
+    }
+
     #[test]
-    fn a_node_without_valid_figures_is_audited_at_once_and_a_verified_one_by_lot() {
-        for (state, wanted) in
-            [(NodeState::Registered, true), (NodeState::Suspended, true), (NodeState::Verified, false)]
-        {
-            assert_eq!(should_audit(&facts(&node(state), &[3; 32])), wanted, "{state:?}");
-        }
+    fn a_new_node_is_audited_at_once_and_a_verified_one_by_lot() {
+        let (drawn, passed_over) = (beacon(true), beacon(false));
+        assert!(should_audit(&facts(&node(NodeState::Registered), &passed_over)));
         let verified = node(NodeState::Verified);
-        assert!(should_audit(&AuditFacts { every_epochs: 1, ..facts(&verified, &[3; 32]) }));
-        let expiring = Node { verified_until: 1_409, ..verified };
-        assert!(should_audit(&facts(&expiring, &[3; 32])));
+        assert!(!should_audit(&facts(&verified, &drawn)));
+        assert!(should_audit(&AuditFacts { every_epochs: 1, ..facts(&verified, &passed_over) }));
+    }
+
+    #[test]
+    fn suspended_and_expiring_nodes_spread_over_the_epochs_and_none_expires_unaudited() {
+        let (drawn, passed_over) = (beacon(true), beacon(false));
+        let suspended = node(NodeState::Suspended);
+        assert!(should_audit(&facts(&suspended, &drawn)) && !should_audit(&facts(&suspended, &passed_over)));
+        let until = |verified_until| Node { verified_until, ..node(NodeState::Verified) };
+        assert!(!should_audit(&facts(&until(1_811), &drawn)));
+        assert!(should_audit(&facts(&until(1_810), &drawn)) && !should_audit(&facts(&until(1_810), &passed_over)));
+        assert!(should_audit(&facts(&until(1_310), &passed_over)));
     }
 
     #[test]

@@ -187,7 +187,11 @@ async fn answer_for(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let commit = signed.commit;
-    if !agent.journal.commit_once(&signed)? {
+    let written = {
+        let (agent, signed) = (agent.clone(), signed.clone());
+        blocking(move || agent.journal.commit_once(&signed)).await??
+    };
+    if !written {
         bail!("another commit of epoch {} was written down before; a second would be fraud", commit.epoch);
     }
     let request = CommitRequest {

@@ -2,6 +2,7 @@
 //! the nodes and pays the leases.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context};
 use millrace::constants::REPORT_RING;
@@ -17,6 +18,9 @@ use crate::agent::Agent;
 use crate::decide::leaves::{prove, Proven, ProvenReport};
 use crate::view::View;
 
+/// How long a report may not be had before it is worth a warning.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Applies leaves until stopped.
 ///
 /// # Errors
@@ -25,6 +29,7 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
     let mut views = agent.view.subscribe();
     // Every report of the ring is looked at once: the last process may have missed some.
     let mut next_epoch = None;
+    let mut failing_since: Option<Instant> = None;
     while let Some(view) = next_view(&mut views, &stop).await {
         let from = next_epoch.unwrap_or(view.epoch.saturating_sub(REPORT_RING as u64));
         for epoch in from..=view.epoch {
@@ -35,9 +40,14 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
                 done = work => done,
             };
             if let Err(error) = done {
-                tracing::warn!(epoch, "the report could not be applied, trying again: {error:#}");
+                // An oracle may see the acceptance a moment after this agent.
+                if failing_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                    tracing::warn!(epoch, "the report cannot be had, trying again: {error:#}");
+                    failing_since = None;
+                }
                 break;
             }
+            failing_since = None;
             // An epoch passed over was not accepted when it could have been: roots are signed for two epochs only.
             next_epoch = Some(epoch.saturating_add(1));
         }

@@ -77,6 +77,7 @@ impl Market {
         chain.set_unix_timestamp(AWARDED_AT + 1);
         let mut config = Config { base_at: 1, ..Config::zeroed() };
         config.params.epoch_secs = 4;
+        config.params.quorum_bps = 6_000;
         chain.set(pda::config(), &config);
         chain.set(pda::oracles(), &OracleSet::zeroed());
         chain.set(pda::reports(), &Reports::zeroed());
@@ -136,6 +137,11 @@ impl Market {
         let url = format!("http://127.0.0.1:{port}/v1/leases/{}", self.lease);
         Asker { http, url, operator: self.operator.pubkey().to_bytes() }
     }
+}
+
+/// The operator's public key.
+pub fn operator_of(market: &Market) -> [u8; 32] {
+    market.operator.pubkey().to_bytes()
 }
 
 /// Drives a future that never waits.

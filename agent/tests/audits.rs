@@ -1,0 +1,205 @@
+//! An audit's conversation with an oracle that is honest but made for the test: it gives a share, takes a commit, and
+//! verifies the bundle with the real verifier.
+
+mod common;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use bytemuck::Zeroable;
+use common::{job_of, Market};
+use ed25519_dalek::{Signature, VerifyingKey};
+use millrace::constants::ENDPOINT_LEN;
+use millrace::state::{Beacon, Beacons, Lease, Node, NodeClass, Oracle, OracleSet, Seat};
+use millrace_client::{endpoint, pda, Pubkey};
+use millrace_core::proof::{nonce, Commit};
+use millrace_gemm::{verify_bundle, Bundle};
+use millrace_wire::messages::{CommitReceipt, CommitRequest, Share, ShareRequest};
+use millrace_wire::{verify, Verified, VerifierState};
+use tokio::net::TcpListener;
+
+const SHARE: [u8; 16] = [77; 16];
+const EPOCH: u64 = 250;
+
+/// What an oracle was told.
+#[derive(Default)]
+struct Told {
+    commits: Vec<CommitRequest>,
+    bundles: Vec<Vec<u8>>,
+}
+
+#[derive(Clone)]
+struct OracleState {
+    key: [u8; 32],
+    operator: [u8; 32],
+    told: Arc<Mutex<Told>>,
+}
+
+async fn share(State(oracle): State<OracleState>, asker: Verified, body: Bytes) -> Json<Share> {
+    let asked: ShareRequest = serde_json::from_slice(&body).unwrap();
+    assert_eq!((asker.key, asked.epoch, asked.gpu_index), (oracle.operator, EPOCH, 0));
+    Json(Share { oracle: oracle.key, share: SHARE })
+}
+
+async fn commit(State(oracle): State<OracleState>, body: Bytes) -> Json<CommitReceipt> {
+    let request: CommitRequest = serde_json::from_slice(&body).unwrap();
+    let commit_id = Commit::from_bytes(&request.commit).unwrap().id();
+    oracle.told.lock().unwrap().commits.push(request);
+    Json(CommitReceipt { commit_id, gops: 1 })
+}
+
+async fn bundle(State(oracle): State<OracleState>, body: Bytes) -> Json<CommitReceipt> {
+    oracle.told.lock().unwrap().bundles.push(body.to_vec());
+    Json(CommitReceipt { commit_id: [0; 32], gops: 1 })
+}
+
+/// A market with one oracle of `weight` out of `total`, a node not yet measured, and the beacon of the epoch.
+struct Audited {
+    market: Market,
+    told: Arc<Mutex<Told>>,
+    node: Pubkey,
+}
+
+impl Audited {
+    async fn new(dir: &Path, silent_weight: u64) -> Self {
+        let mut market = Market::new(dir, &job_of("true"));
+        market.settings.audits.n = Some(256);
+        market.settings.audits.rounds = Some(2);
+        market.chain.remove_account(&market.lease);
+        let provider = pda::provider(&market.settings.authority.parse().unwrap());
+        let node = pda::node(&provider, 0);
+        let state = Node { provider, gpu_count: 1, class: NodeClass::Cpu as u8, claimed_gops: 1, ..Node::zeroed() };
+        market.chain.set(node, &state);
+
+        let told = Arc::new(Mutex::new(Told::default()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let key = [50; 32];
+        let operator = common::operator_of(&market);
+        let routes = Router::new()
+            .route("/v1/audits/shares", post(share))
+            .route("/v1/audits/commits", post(commit))
+            .route("/v1/audits/{commit_id}/bundle", post(bundle))
+            .with_state(OracleState { key, operator, told: told.clone() })
+            .layer(axum::middleware::from_fn_with_state(VerifierState::new(address.clone(), 1 << 20), verify));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+
+        let mut set = OracleSet { count: 2, ..OracleSet::zeroed() };
+        set.seats[0] = Seat { authority: key.into(), weight: 1 };
+        set.seats[1] = Seat { authority: [51; 32].into(), weight: silent_weight };
+        market.chain.set(pda::oracles(), &set);
+        let endpoint: [u8; ENDPOINT_LEN] = endpoint::to_bytes(&format!("http://{address}")).unwrap();
+        market.chain.set(pda::oracle(&key.into()), &Oracle { endpoint, ..Oracle::zeroed() });
+        let audited = Self { market, told, node };
+        audited.latch(EPOCH);
+        audited
+    }
+
+    /// Latches the beacons up to `epoch`, at its beginning.
+    fn latch(&self, epoch: u64) {
+        let mut beacons = Beacons::zeroed();
+        for epoch in EPOCH..=epoch {
+            let hash = beacon_of(epoch);
+            beacons.ring[epoch as usize % beacons.ring.len()] = Beacon { epoch, slot: epoch, hash };
+        }
+        self.market.chain.set(pda::beacons(), &beacons);
+        // Epochs of 4 s from second 1 on.
+        self.market.chain.set_unix_timestamp(1 + epoch as i64 * 4);
+    }
+
+    async fn until(&self, wanted: impl Fn(&Told) -> bool) {
+        let give_up_at = Instant::now() + Duration::from_secs(20);
+        while !wanted(&self.told.lock().unwrap()) {
+            assert!(Instant::now() < give_up_at, "waited in vain");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Runs an agent until `work` is done.
+    async fn while_agent_runs(&self, work: impl std::future::Future<Output = ()>) {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = self.market.serve(|_| {}, async move { drop(stopped.await) });
+        let work = async {
+            work.await;
+            drop(stop);
+        };
+        let (served, ()) = tokio::join!(serving, work);
+        served.unwrap();
+    }
+}
+
+fn beacon_of(epoch: u64) -> [u8; 32] {
+    millrace_core::hash::sha256(&[&epoch.to_le_bytes()])
+}
+
+fn check_commit(audited: &Audited, request: &CommitRequest) -> Commit {
+    let commit = Commit::from_bytes(&request.commit).unwrap();
+    assert_eq!((commit.node, commit.epoch, commit.beacon), (audited.node.to_bytes(), EPOCH, beacon_of(EPOCH)));
+    assert_eq!((commit.n, commit.rounds), (256, 2));
+    assert_eq!(commit.nonce, nonce(&[SHARE]));
+    let signature = Signature::from_slice(&request.signature).unwrap();
+    let operator = VerifyingKey::from_bytes(&common::operator_of(&audited.market)).unwrap();
+    operator.verify_strict(&request.commit, &signature).unwrap();
+    commit
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_is_a_signed_commit_and_a_bundle_that_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 0).await;
+    audited
+        .while_agent_runs(async {
+            audited.until(|told| !told.commits.is_empty()).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert!(audited.told.lock().unwrap().bundles.is_empty(), "answered before the queries were known");
+            audited.latch(EPOCH + 1);
+            audited.until(|told| !told.bundles.is_empty()).await;
+        })
+        .await;
+    let told = audited.told.lock().unwrap();
+    assert_eq!(told.commits.len(), 1, "one commit an epoch");
+    let commit = check_commit(&audited, &told.commits[0]);
+    let bundle = Bundle::from_bytes(&commit, &told.bundles[0]).unwrap();
+    verify_bundle(&commit, &beacon_of(EPOCH + 1), &bundle).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_answered_for_by_the_next_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 0).await;
+    audited.while_agent_runs(audited.until(|told| !told.commits.is_empty())).await;
+    audited.latch(EPOCH + 1);
+    // So that the new epoch brings no audit of its own.
+    audited.market.chain.set(audited.node, &Node { lease: [1; 32].into(), ..Node::zeroed() });
+    audited.while_agent_runs(audited.until(|told| !told.bundles.is_empty())).await;
+    let told = audited.told.lock().unwrap();
+    assert!(told.commits.iter().all(|request| *request == told.commits[0]), "another commit of the same epoch");
+    let commit = check_commit(&audited, &told.commits[0]);
+    let bundle = Bundle::from_bytes(&commit, &told.bundles[0]).unwrap();
+    verify_bundle(&commit, &beacon_of(EPOCH + 1), &bundle).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_quorum_of_shares_nothing_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 1).await;
+    audited.while_agent_runs(tokio::time::sleep(Duration::from_secs(2))).await;
+    assert!(audited.told.lock().unwrap().commits.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_at_work_for_a_customer_is_not_audited() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 0).await;
+    let market = &audited.market;
+    market.chain.set(market.lease, &Lease { node: audited.node, ..Lease::zeroed() });
+    let leased = Node { lease: market.lease, gpu_count: 1, ..Node::zeroed() };
+    market.chain.set(audited.node, &leased);
+    audited.while_agent_runs(tokio::time::sleep(Duration::from_secs(1))).await;
+    assert!(audited.told.lock().unwrap().commits.is_empty());
+}
