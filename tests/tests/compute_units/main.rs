@@ -6,15 +6,17 @@ mod table;
 use std::collections::BTreeSet;
 
 use millrace_tests::record::instruction_names;
+use millrace_tests::TokenStandard;
 use table::{Units, CEILINGS, ENTRY_KEY, LIFE_KEY, MAX_GROWTH_PERCENT};
 
 #[test]
 fn no_instruction_costs_more_than_its_ceiling_or_what_was_committed() {
     let mut extents = scenarios::everything().extents;
     extents.insert(ENTRY_KEY.into(), scenarios::entry_16384());
-    let life = scenarios::life(0);
+    let life = scenarios::life(0, TokenStandard::Token);
+    let life_2022 = total(&scenarios::life(0, TokenStandard::Token2022));
     let mut units: Units = extents.iter().map(|(name, extent)| (name.clone(), extent.cu)).collect();
-    units.insert(LIFE_KEY.into(), life.iter().map(|(_, cu)| cu).sum());
+    units.insert(LIFE_KEY.into(), total(&life));
 
     let mut wanted: BTreeSet<&str> = instruction_names().into_iter().collect();
     wanted.extend([LIFE_KEY, ENTRY_KEY]);
@@ -26,8 +28,11 @@ fn no_instruction_costs_more_than_its_ceiling_or_what_was_committed() {
         assert!(units[name] <= most, "{name} costs {} units, its ceiling is {most}", units[name]);
     }
 
+    let most = CEILINGS.iter().find(|(name, ..)| *name == LIFE_KEY).expect("the life has a ceiling").1;
+    assert!(life_2022 <= most, "the life of a job costs {life_2022} units with Token-2022, its ceiling is {most}");
+
     if std::env::var_os("UPDATE_COMPUTE_UNITS").is_some() {
-        table::write(&units, &extents, &life);
+        table::write(&units, &extents, &life, life_2022);
     }
     let committed = table::committed();
     let keys = |units: &Units| units.keys().cloned().collect::<BTreeSet<_>>();
@@ -44,5 +49,9 @@ fn no_instruction_costs_more_than_its_ceiling_or_what_was_committed() {
 
 #[test]
 fn a_job_costs_the_same_among_ten_thousand() {
-    assert_eq!(scenarios::life(10_000), scenarios::life(1));
+    assert_eq!(scenarios::life(10_000, TokenStandard::Token), scenarios::life(1, TokenStandard::Token));
+}
+
+fn total(steps: &[(&str, u64)]) -> u64 {
+    steps.iter().map(|(_, cu)| cu).sum()
 }

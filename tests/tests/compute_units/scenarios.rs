@@ -33,9 +33,10 @@ pub fn entry_16384() -> Extent {
     world.record.extents["prove_entry"]
 }
 
-/// Units of each step of the life of a one-node Spot job, in a market that has `other_jobs` open besides.
-pub fn life(other_jobs: usize) -> Vec<(&'static str, u64)> {
-    let mut world = World::new();
+/// Units of each step of the life of a one-node Spot job, in a market that has `other_jobs` open besides and whose
+/// mint is of `standard`.
+pub fn life(other_jobs: usize, standard: TokenStandard) -> Vec<(&'static str, u64)> {
+    let mut world = World::at(Genesis { standard, ..Genesis::default() });
     let deal = world.parties();
     crowd(&mut world, other_jobs);
     let authority = &deal.buyer.authority;
