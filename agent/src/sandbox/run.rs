@@ -210,8 +210,8 @@ impl Status {
             self.text.push_str(&String::from_utf8_lossy(&buffer[..read]));
         }
         let lines = self.text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let values = lines.filter_map(|line| line.get(key)?.as_i64());
-        values.last().and_then(|value| value.try_into().ok())
+        let mut values = lines.filter_map(|line| line.get(key)?.as_i64());
+        values.next_back().and_then(|value| value.try_into().ok())
     }
 
     /// The first process inside, by its number on the host.
