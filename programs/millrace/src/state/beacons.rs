@@ -47,7 +47,7 @@ impl Beacon {
 
 impl Beacons {
     /// Bytes of the full account, discriminator included.
-    pub const SPACE: usize = 8 + std::mem::size_of::<Self>();
+    pub const SPACE: usize = super::space::<Self>();
 
     /// Opens the beacon of `epoch` and returns the slot it names. One already open is opened again only when its
     /// slot `was_missed`.
@@ -76,9 +76,9 @@ impl Beacons {
     /// [`MillraceError::BeaconsTooSmall`].
     pub(crate) fn write_header(data: &mut [u8], bump: u8, rent_payer: &Pubkey) -> Result<()> {
         put(data, 0, Self::DISCRIMINATOR)?;
-        put(data, 8 + std::mem::offset_of!(Self, version), &[ACCOUNT_VERSION])?;
-        put(data, 8 + std::mem::offset_of!(Self, bump), &[bump])?;
-        put(data, 8 + std::mem::offset_of!(Self, rent_payer), rent_payer.as_ref())
+        put(data, const { 8 + std::mem::offset_of!(Self, version) }, &[ACCOUNT_VERSION])?;
+        put(data, const { 8 + std::mem::offset_of!(Self, bump) }, &[bump])?;
+        put(data, const { 8 + std::mem::offset_of!(Self, rent_payer) }, rent_payer.as_ref())
     }
 
     /// Counts an event of an account still too short to load.
@@ -109,5 +109,5 @@ fn put(data: &mut [u8], at: usize, field: &[u8]) -> Result<()> {
 
 /// Where an epoch's beacon lies.
 pub fn ring_place(epoch: u64) -> usize {
-    (epoch % BEACON_RING as u64) as usize
+    epoch.checked_rem(BEACON_RING as u64).map_or(0, |place| place as usize)
 }

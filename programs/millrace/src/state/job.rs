@@ -161,7 +161,7 @@ impl Job {
         require!(data.starts_with(Self::DISCRIMINATOR), ErrorCode::AccountDiscriminatorMismatch);
         // Room for the job and a whole number of bids, or the casts would panic.
         let bids_len = data.len().checked_sub(Self::space(0)).ok_or(ErrorCode::AccountDidNotDeserialize)?;
-        require!(bids_len % std::mem::size_of::<Bid>() == 0, ErrorCode::AccountDidNotDeserialize);
+        require!(bids_len.is_multiple_of(std::mem::size_of::<Bid>()), ErrorCode::AccountDidNotDeserialize);
         Ok(())
     }
 

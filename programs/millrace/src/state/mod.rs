@@ -26,3 +26,8 @@ pub use oracle::{Oracle, OracleSet, Seat};
 pub use params::{DurationBounds, LeaseTerms, Params, Span};
 pub use provider::{Provider, ProviderStatus, Unbonding};
 pub use reports::{AcceptedRoot, Reports, SeatRow};
+
+/// Bytes of an account that holds a `T` and nothing else, discriminator included.
+pub const fn space<T>() -> usize {
+    8usize.saturating_add(std::mem::size_of::<T>())
+}

@@ -120,7 +120,8 @@ impl Reports {
     pub fn prove(&self, epoch: u64, index: u32, leaf: TreeNode, path: &[u8]) -> Result<&AcceptedRoot> {
         let accepted = self.accepted(epoch).ok_or(MillraceError::NoAcceptedRoot)?;
         let (path, rest) = path.as_chunks::<TREE_NODE_LEN>();
-        let fits = rest.is_empty() && index < accepted.leaves && path.len() == depth(u64::from(accepted.leaves)) as usize;
+        let fits =
+            rest.is_empty() && index < accepted.leaves && path.len() == depth(u64::from(accepted.leaves)) as usize;
         require!(fits, MillraceError::WrongPath);
         require!(root_from_path(leaf, u64::from(index), path) == accepted.root, MillraceError::WrongPath);
         Ok(accepted)
@@ -135,7 +136,7 @@ impl Reports {
 
 /// Where an epoch's accepted root lies.
 pub fn ring_place(epoch: u64) -> usize {
-    (epoch % REPORT_RING as u64) as usize
+    epoch.checked_rem(REPORT_RING as u64).map_or(0, |place| place as usize)
 }
 
 /// Where an epoch's seat rows lie.

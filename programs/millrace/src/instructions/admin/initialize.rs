@@ -10,7 +10,7 @@ use crate::constants::*;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, Initialized};
 use crate::instructions::oracle::slot_hashes::{SlotHashes, SLOT_HASHES_ID};
-use crate::state::{Beacons, Config, DurationBounds, OracleSet, Params, Reports};
+use crate::state::{space, Beacons, Config, DurationBounds, OracleSet, Params, Reports};
 
 /// What the market starts with.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -36,13 +36,13 @@ pub struct Initialize<'info> {
     )]
     pub program_data: Box<Account<'info, ProgramData>>,
     /// The deployment.
-    #[account(init, payer = authority, space = 8 + std::mem::size_of::<Config>(), seeds = [CONFIG_SEED], bump)]
+    #[account(init, payer = authority, space = space::<Config>(), seeds = [CONFIG_SEED], bump)]
     pub config: AccountLoader<'info, Config>,
     /// The seats, empty.
-    #[account(init, payer = authority, space = 8 + std::mem::size_of::<OracleSet>(), seeds = [ORACLES_SEED], bump)]
+    #[account(init, payer = authority, space = space::<OracleSet>(), seeds = [ORACLES_SEED], bump)]
     pub oracles: AccountLoader<'info, OracleSet>,
     /// The reports, empty.
-    #[account(init, payer = authority, space = 8 + std::mem::size_of::<Reports>(), seeds = [REPORTS_SEED], bump)]
+    #[account(init, payer = authority, space = space::<Reports>(), seeds = [REPORTS_SEED], bump)]
     pub reports: AccountLoader<'info, Reports>,
     /// CHECK: created here, owned by this program; too short to load as `Beacons` until it is grown.
     #[account(init, payer = authority, space = MAX_GROWTH, owner = crate::ID, seeds = [BEACONS_SEED], bump)]

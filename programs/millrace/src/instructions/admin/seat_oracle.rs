@@ -6,7 +6,7 @@ use crate::constants::*;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, OracleSeated};
 use crate::instructions::provider::register_provider::is_endpoint;
-use crate::state::{Config, Oracle, OracleSet};
+use crate::state::{space, Config, Oracle, OracleSet};
 
 /// Who is seated.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct SeatOracle<'info> {
     pub oracles: AccountLoader<'info, OracleSet>,
     /// The seat's own account; its seeds prove one seat per key.
     #[account(
-        init, payer = authority, space = 8 + std::mem::size_of::<Oracle>(),
+        init, payer = authority, space = space::<Oracle>(),
         seeds = [ORACLE_SEED, args.oracle_authority.as_ref()], bump,
     )]
     pub oracle: AccountLoader<'info, Oracle>,

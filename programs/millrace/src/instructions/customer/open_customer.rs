@@ -6,7 +6,7 @@ use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use crate::constants::*;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, CustomerOpened};
-use crate::state::{Config, Customer};
+use crate::state::{space, Config, Customer};
 
 /// Called by: the authority, who pays the rent. Moves: nothing.
 #[event_cpi]
@@ -18,7 +18,7 @@ pub struct OpenCustomer<'info> {
     /// The deployment.
     pub config: AccountLoader<'info, Config>,
     /// The new account; its seeds prove one customer per authority.
-    #[account(init, payer = authority, space = 8 + std::mem::size_of::<Customer>(), seeds = [CUSTOMER_SEED, authority.key().as_ref()], bump)]
+    #[account(init, payer = authority, space = space::<Customer>(), seeds = [CUSTOMER_SEED, authority.key().as_ref()], bump)]
     pub customer: AccountLoader<'info, Customer>,
     /// Its vault.
     #[account(init, payer = authority, seeds = [VAULT_SEED, customer.key().as_ref()], bump, token::mint = mint, token::authority = customer, token::token_program = token_program)]

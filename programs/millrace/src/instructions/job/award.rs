@@ -6,7 +6,7 @@ use crate::constants::*;
 use crate::create;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, LeaseAwarded};
-use crate::state::{Bid, Customer, Job, Lease, Node, Provider};
+use crate::state::{space, Bid, Customer, Job, Lease, Node, Provider};
 
 /// Called by: anyone, after bidding and before `award_by`; the caller pays the lease's rent and gets it back at its
 /// end. Moves: what the position reserved beyond the bid's price back to the customer's free money; the winner's bond
@@ -59,8 +59,7 @@ impl Award<'_> {
         let (job_key, lease_key) = (accounts.job.key(), accounts.lease.key());
         let index = job.leases_opened;
         let seeds = [LEASE_SEED, job_key.as_ref(), &[index]];
-        let space = 8 + std::mem::size_of::<Lease>();
-        let bump = create::create::<Lease>(&accounts.payer, &accounts.lease, seeds, space)?;
+        let bump = create::create::<Lease>(&accounts.payer, &accounts.lease, seeds, space::<Lease>())?;
         let (reserve_amount, rest_amount) = job.award(&bid)?;
         customer.release(rest_amount)?;
         provider.unlock_bond(std::mem::take(&mut node.bid_bond))?;

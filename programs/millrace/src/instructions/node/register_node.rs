@@ -6,7 +6,7 @@ use millrace_core::stake::required_stake;
 use crate::constants::*;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, NodeRegistered};
-use crate::state::{Config, Node, NodeClass, NodeState, Provider};
+use crate::state::{space, Config, Node, NodeClass, NodeState, Provider};
 
 /// Highest region code: a job names its regions by the bits of 64.
 const MAX_REGION: u8 = 63;
@@ -46,7 +46,7 @@ pub struct RegisterNode<'info> {
     pub provider: AccountLoader<'info, Provider>,
     /// The new account, at the provider's next index.
     #[account(
-        init, payer = authority, space = 8 + std::mem::size_of::<Node>(),
+        init, payer = authority, space = space::<Node>(),
         seeds = [NODE_SEED, provider.key().as_ref(), &provider.load()?.next_node_index.to_le_bytes()], bump,
     )]
     pub node: AccountLoader<'info, Node>,

@@ -7,7 +7,7 @@ use millrace_core::reliability::RELIABILITY_FLOOR_BPS;
 use crate::constants::*;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, ProviderRegistered};
-use crate::state::{Config, Provider};
+use crate::state::{space, Config, Provider};
 
 /// What a provider says of itself.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct RegisterProvider<'info> {
     /// The deployment.
     pub config: AccountLoader<'info, Config>,
     /// The new account; its seeds prove one provider per authority.
-    #[account(init, payer = authority, space = 8 + std::mem::size_of::<Provider>(), seeds = [PROVIDER_SEED, authority.key().as_ref()], bump)]
+    #[account(init, payer = authority, space = space::<Provider>(), seeds = [PROVIDER_SEED, authority.key().as_ref()], bump)]
     pub provider: AccountLoader<'info, Provider>,
     /// Its vault.
     #[account(init, payer = authority, seeds = [VAULT_SEED, provider.key().as_ref()], bump, token::mint = mint, token::authority = provider, token::token_program = token_program)]
