@@ -92,7 +92,9 @@ async fn main() -> anyhow::Result<()> {
         Command::Run(flags) => {
             // RUST_LOG overrides; the log goes to stderr.
             let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-            let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let log =
+                tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);
             match flags.log_json {
                 true => log.json().init(),
                 false => log.init(),
