@@ -1,5 +1,7 @@
 //! Whole lives of jobs, with every base unit accounted for.
 
+use anchor_lang::error::ErrorCode;
+use anchor_lang::prelude::system_program;
 use millrace::state::{Customer, Provider};
 use millrace_core::leaves::LeaseStatus;
 use millrace_core::money::split_fee;
@@ -130,6 +132,34 @@ fn every_transaction_of_a_life_sent_again_changes_nothing() {
         }
     }
     assert!(before == world.snapshot(), "a replay changed an account");
+}
+
+#[test]
+fn every_call_of_a_life_needs_the_accounts_that_carry_its_event() {
+    let mut world = World::new();
+    let deal = world.bid_for();
+    let payer = &deal.buyer.authority;
+    let stranger = world.stranger("stranger");
+    let award = ix::award(&payer.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    let calls = [
+        (ix::post_job(&deal.buyer, 1, job_args()), payer),
+        (award.clone(), payer),
+        (ix::cancel_job(&payer.pubkey(), &deal.buyer, &deal.job), payer),
+        (ix::deposit(&world, &deal.buyer, MILL), payer),
+        (ix::withdraw_customer(&world, &deal.buyer, MILL), payer),
+    ];
+    for (call, signer) in calls {
+        let other_authority = ix::swap(call.clone(), &pda::event_authority(), &stranger.pubkey());
+        world.assert_refused(&[other_authority], &[signer], ErrorCode::ConstraintAddress);
+        let mut other_program = call.clone();
+        let last = other_program.accounts.last_mut().expect("the program comes last");
+        last.pubkey = stranger.pubkey();
+        let refusal = world.send(&[other_program], &[signer]).expect_err("the program cannot call itself");
+        let wanted = "An account required by the instruction is missing";
+        assert!(refusal.error.to_string().ends_with(wanted), "want {wanted}, got {}", refusal.error);
+    }
+    let other_system = ix::swap(award, &system_program::ID, &stranger.pubkey());
+    world.assert_refused(&[other_system], &[payer], ErrorCode::InvalidProgramId);
 }
 
 #[test]
