@@ -168,6 +168,30 @@ async fn a_stopped_agent_leaves_no_job_behind_and_tells_it_as_its_own_failure() 
 }
 
 #[tokio::test]
+async fn an_upload_for_an_unknown_lease_is_refused_before_it_is_read() {
+    let bundle = job_of("true");
+    with_agent(&bundle, async |market, asker| {
+        let url = asker.url.replace(&market.lease.to_string(), &market.settings.authority);
+        let unknown = Asker { http: asker.http.clone(), url, operator: asker.operator };
+        assert_eq!(unknown.put(&vec![0; 300 << 20]).await.unwrap_err().status(), Some(404));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_on_chain_ends_the_job() {
+    let endless = job_of("sleep 7371");
+    with_agent(&endless, async |market, asker| {
+        asker.put(endless.bytes()).await.unwrap();
+        asker.until(|answer| answer.phase == JobPhase::Running).await;
+        market.chain.remove_account(&market.lease);
+        asker.until(|answer| answer.phase == JobPhase::Stopped).await;
+        assert_eq!(processes_with("7371"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_data_directory_serves_one_agent() {
     let bundle = job_of("true");
     let dir = tempfile::tempdir().unwrap();

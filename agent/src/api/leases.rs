@@ -4,13 +4,16 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::Json;
 use millrace_client::Pubkey;
 use millrace_jobs::{Bounds, InputBundle, Limits};
 use millrace_wire::messages::{JobPhase, LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
 use millrace_wire::{ApiError, Sealed, Verified};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::agent::Agent;
 use crate::journal::LeaseRecord;
@@ -83,6 +86,22 @@ pub(super) async fn status(
     }
     let (key, record) = find(&agent, &lease)?;
     seal_status(&agent, &key, record, nonce)
+}
+
+/// Middleware before any byte of an upload is read: only for a lease of this agent, and only a few at once.
+pub(super) async fn admit_upload(
+    State((agent, uploads)): State<(Arc<Agent>, Arc<Semaphore>)>,
+    Path(lease): Path<String>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(refusal) = find(&agent, &lease) {
+        return refusal.into_response();
+    }
+    match uploads.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => ApiError::unavailable("other uploads are under way", "try again in a moment").into_response(),
+    }
 }
 
 /// `PUT /v1/leases/{lease}/inputs`: the bundle the job was posted with. Sent again, it changes nothing.

@@ -16,6 +16,7 @@ use millrace_wire::messages::JobPhase;
 use millrace_wire::{verify, ApiError, VerifierState};
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
@@ -24,6 +25,9 @@ use crate::sandbox::Environment;
 /// Tar headers and padding on top of what the files of a bundle may have, bytes.
 const TAR_OVERHEAD: u64 = 2 << 20;
 
+/// Uploads under way at once, each in memory until its signature is checked.
+const MAX_UPLOADS: usize = 4;
+
 /// Longest open connections may take to end when the daemon stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -31,7 +35,10 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 pub fn router(agent: Arc<Agent>) -> Router {
     let verifier = VerifierState::new(agent.settings.http_authority(), 0);
     let inputs_verifier = verifier.with_max_body((Bounds::default().total_bytes + TAR_OVERHEAD) as usize);
-    let inputs = Router::new().route("/v1/leases/{lease}/inputs", put(leases::put_inputs));
+    let inputs = Router::new()
+        .route("/v1/leases/{lease}/inputs", put(leases::put_inputs))
+        .layer(from_fn_with_state(inputs_verifier, verify))
+        .layer(from_fn_with_state((agent.clone(), Arc::new(Semaphore::new(MAX_UPLOADS))), leases::admit_upload));
     let reads = Router::new()
         .route("/v1/leases/{lease}/logs", get(leases::logs))
         .route("/v1/leases/{lease}/results", get(leases::results));
@@ -39,7 +46,7 @@ pub fn router(agent: Arc<Agent>) -> Router {
         .route("/v1/health", get(health))
         // Its answer is evidence by itself, and tells a stranger nothing the chain does not.
         .route("/v1/leases/{lease}/status", get(leases::status))
-        .merge(inputs.layer(from_fn_with_state(inputs_verifier, verify)))
+        .merge(inputs)
         .merge(reads.layer(from_fn_with_state(verifier, verify)))
         .fallback(|| async {
             ApiError::not_found("there is no such route", "see /v1/health, /v1/leases/{lease}/status")

@@ -19,6 +19,9 @@ const WORK_DIR: &str = "/work";
 /// Added to the job's niceness: whoever proves the node's life must not wait for the job.
 const NICENESS: i32 = 5;
 
+/// Tasks a job's user may have beyond what was counted at the start and the job's own: other jobs run as the same user.
+const SPARE_TASKS: u64 = 512;
+
 /// How the sandbox is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privilege {
@@ -43,7 +46,8 @@ impl Privilege {
 /// Where no cgroup counts the run's tasks: how many its user may have in all, so that a fork bomb stays small until the
 /// watchdog sees it.
 fn most_tasks(spec: &Spec) -> u64 {
-    let wanted = usage::tasks_of_user(job_user()).saturating_add(u64::from(spec.limits.pids)).saturating_add(16);
+    let own = u64::from(spec.limits.pids).saturating_add(SPARE_TASKS);
+    let wanted = usage::tasks_of_user(job_user()).saturating_add(own);
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the struct lives for the call. One that fails leaves no more than was wanted.
     match unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &mut limit) } {

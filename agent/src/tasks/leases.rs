@@ -89,6 +89,10 @@ async fn look(agent: &Arc<Agent>, view: &View, stops: &mut Stops) -> anyhow::Res
     }
     for (key, record) in agent.leases() {
         let lease = view.leases.get(&key);
+        // Asked once more by its address: an RPC that lags or answers in part must not end a job.
+        if lease.is_none() && record.closed_at.is_none() && !is_closed(agent, &key).await {
+            continue;
+        }
         if must_stop(lease, view.now) && !is_final(record.phase) {
             match stops.remove(&key) {
                 Some(stop) => drop(stop),
@@ -106,6 +110,11 @@ async fn look(agent: &Arc<Agent>, view: &View, stops: &mut Stops) -> anyhow::Res
         }
     }
     Ok(())
+}
+
+/// Whether the chain says that there is no such lease any more.
+async fn is_closed(agent: &Agent, lease: &Pubkey) -> bool {
+    matches!(fetch::<Lease>(agent.chain.as_ref(), lease).await, Ok(None))
 }
 
 async fn new_record(agent: &Agent, lease: &Lease) -> anyhow::Result<LeaseRecord> {

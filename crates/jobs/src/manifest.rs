@@ -34,9 +34,9 @@ pub struct JobSection {
     pub command: Vec<String>,
     /// Name of a software environment the provider offers, such as `python-sklearn`.
     pub environment: String,
-    /// Files of the manifest's folder the job needs.
+    /// Files of the manifest's folder the job needs, together at most 64 MiB.
     pub files: Vec<String>,
-    /// Files the job writes and the customer wants back.
+    /// Files the job writes and the customer wants back, together at most 64 MiB.
     pub outputs: Vec<String>,
 }
 
