@@ -1,10 +1,10 @@
 //! What a transaction answered.
 
 use anchor_lang::event::EVENT_IX_TAG_LE;
+use anchor_lang::solana_program::instruction::error::InstructionError;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
 use millrace::errors::MillraceError;
-use anchor_lang::solana_program::instruction::error::InstructionError;
 use solana_transaction_error::TransactionError;
 
 /// An accepted transaction.

@@ -1,8 +1,8 @@
 //! A mint nobody can mint from, and balances written straight into accounts.
 
-use anchor_spl::token::spl_token::state::{Account as TokenState, AccountState, Mint as MintState};
 use anchor_lang::solana_program::program_option::COption;
 use anchor_lang::solana_program::program_pack::Pack;
+use anchor_spl::token::spl_token::state::{Account as TokenState, AccountState, Mint as MintState};
 use millrace_core::hash::sha256;
 use millrace_core::money::{MILL, MILL_DECIMALS};
 use solana_account::Account;

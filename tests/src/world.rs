@@ -136,7 +136,8 @@ impl World {
     fn set_time(&mut self, unix_timestamp: i64, slot: u64) {
         self.svm.set_sysvar(&Clock { slot, unix_timestamp, ..self.svm.get_sysvar::<Clock>() });
         let past = (0..slot).rev().filter(|slot| !self.skipped_slots.contains(slot)).take(SLOT_HASHES);
-        let entries: Vec<u8> = past.flat_map(|slot| [&slot.to_le_bytes()[..], &Self::slot_hash(slot)].concat()).collect();
+        let entries: Vec<u8> =
+            past.flat_map(|slot| [&slot.to_le_bytes()[..], &Self::slot_hash(slot)].concat()).collect();
         let mut data = (entries.len() as u64 / 40).to_le_bytes().to_vec();
         data.extend_from_slice(&entries);
         data.resize(8 + 40 * SLOT_HASHES, 0);
