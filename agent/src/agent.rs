@@ -105,7 +105,8 @@ impl Agent {
         backend: Arc<dyn Backend>,
     ) -> anyhow::Result<Arc<Self>> {
         let dir = std::path::absolute(&settings.data_dir)?;
-        let settings = Settings { data_dir: dir.clone(), ..settings };
+        let keypair = std::path::absolute(&settings.keypair)?;
+        let settings = Settings { data_dir: dir.clone(), keypair, ..settings };
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -41,6 +41,8 @@ pub struct LeaseRecord {
     pub manifest_hash: [u8; 32],
     /// Longest it may run, seconds.
     pub max_secs: u64,
+    /// Instant of its award: an address may live twice, an award does not.
+    pub started_at: i64,
     /// How far it is.
     pub phase: JobPhase,
     /// Exit code, once it exited.
@@ -237,6 +239,7 @@ mod tests {
             customer: [1; 32],
             manifest_hash: [2; 32],
             max_secs: 60,
+            started_at: 100,
             phase,
             exit_code: 0,
             result_root: [0; 32],

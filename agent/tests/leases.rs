@@ -192,6 +192,20 @@ async fn a_lease_that_ends_on_chain_ends_the_job() {
 }
 
 #[tokio::test]
+async fn an_address_that_lives_twice_is_another_lease() {
+    let bundle = job_of("echo 1 > out.txt");
+    with_agent(&bundle, async |market, asker| {
+        asker.put(bundle.bytes()).await.unwrap();
+        asker.until(|answer| answer.phase == JobPhase::Exited).await;
+        market.change_lease(|lease| lease.started_at += 1);
+        asker.until(|answer| answer.phase == JobPhase::AwaitingInputs && answer.result_root == [0; 32]).await;
+        asker.put(bundle.bytes()).await.unwrap();
+        asker.until(|answer| answer.phase == JobPhase::Exited).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_data_directory_serves_one_agent() {
     let bundle = job_of("true");
     let dir = tempfile::tempdir().unwrap();

@@ -77,6 +77,11 @@ pub async fn run(agent: Arc<Agent>, mut asked: mpsc::Receiver<Pubkey>, stop: Can
 /// Takes up new leases, stops jobs whose time is over, and ends leases on chain.
 async fn look(agent: &Arc<Agent>, view: &View, stops: &mut Stops) -> anyhow::Result<()> {
     for (key, lease) in &view.leases {
+        // A customer account opened anew counts its jobs anew: the same address, another lease.
+        let is_another = |record: LeaseRecord| record.started_at != lease.started_at && !stops.contains_key(key);
+        if agent.lease(key).is_some_and(is_another) {
+            agent.forget_lease(key)?;
+        }
         if agent.lease(key).is_none() && !lease.has_ended() {
             match new_record(agent, lease).await {
                 Ok(record) => {
@@ -125,6 +130,7 @@ async fn new_record(agent: &Agent, lease: &Lease) -> anyhow::Result<LeaseRecord>
         customer: customer.authority.to_bytes(),
         manifest_hash: job.manifest_hash,
         max_secs: lease.max_secs,
+        started_at: lease.started_at,
         phase: JobPhase::AwaitingInputs,
         exit_code: 0,
         result_root: [0; 32],
