@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{job_of, processes_with, Market};
 use millrace_wire::messages::JobPhase;
+use tokio::signal::unix::{signal, SignalKind};
 
 /// Marks the job's processes on the host.
 const MARK: &str = "7361";
@@ -20,8 +21,13 @@ fn main() {
     match std::env::args().collect::<Vec<_>>().as_slice() {
         [_, role, dir] if role == "serve" => {
             let market = Market::new(Path::new(dir), &job);
-            let served = market.serve(|port| println!("{port}"), std::future::pending());
-            runtime.block_on(served).expect("the agent serves");
+            runtime.block_on(async {
+                let mut terminate = signal(SignalKind::terminate()).expect("signals can be heard");
+                let stop = async move {
+                    terminate.recv().await;
+                };
+                market.serve(|port| println!("{port}"), stop).await.expect("the agent serves");
+            });
         }
         _ => {
             runtime.block_on(a_killed_agent_takes_its_job_with_it(&job));
@@ -43,6 +49,16 @@ impl Served {
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("it says its port");
         Self { process, port: line.trim().parse().unwrap_or_else(|_| panic!("not a port: {line:?}")) }
+    }
+}
+
+impl Served {
+    /// Stops it as a service manager does, and returns whether it said that all was well.
+    fn stop(mut self) -> bool {
+        let pid = i32::try_from(self.process.id()).expect("a process number");
+        // SAFETY: two numbers; the process is this test's own child, not yet waited for.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        self.process.wait().expect("it ends").success()
     }
 }
 
@@ -80,4 +96,5 @@ async fn a_killed_agent_takes_its_job_with_it(job: &millrace_jobs::InputBundle) 
     asker.put(job.bytes()).await.expect("taken, and without effect");
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(processes_with(MARK), 0, "a job whose lease has failed ran again");
+    assert!(second.stop(), "SIGTERM is an orderly end");
 }
