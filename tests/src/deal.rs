@@ -194,10 +194,12 @@ impl World {
         assert_eq!(self.supply(), config.genesis_supply - config.burned_total, "I6: supply = genesis − burned");
     }
 
-    /// All accounts of one kind.
+    /// All accounts of one kind, in the order of their addresses.
     pub fn all<T: anchor_lang::ZeroCopy>(&self) -> Vec<(Pubkey, Box<T>)> {
         let accounts = self.svm.get_program_accounts(&millrace::ID).into_iter();
         let of_kind = accounts.filter(|(_, account)| account.data.starts_with(T::DISCRIMINATOR));
-        of_kind.map(|(key, _)| (key, self.read::<T>(&key))).collect()
+        let mut keys: Vec<Pubkey> = of_kind.map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|key| (key, self.read::<T>(&key))).collect()
     }
 }
