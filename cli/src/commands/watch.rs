@@ -174,7 +174,7 @@ enum Recheck {
     /// The bundle or the next beacon is not there yet.
     NotYet,
     Honest,
-    Wrong(Cheat),
+    Wrong(Box<Cheat>),
 }
 
 async fn recheck(context: &Context, http: &SignedClient, url: &str) -> Result<Recheck> {
@@ -196,7 +196,7 @@ async fn recheck(context: &Context, http: &SignedClient, url: &str) -> Result<Re
         Ok(_) => Recheck::Honest,
         Err(Refusal::WrongEntries(wrong)) => {
             let proofs = wrong_entries(&commit, &bundle).into_iter().map(|entry| entry.proof).collect();
-            Recheck::Wrong(Cheat { commit, signature, proofs, wrong: wrong.len() })
+            Recheck::Wrong(Box::new(Cheat { commit, signature, proofs, wrong: wrong.len() }))
         }
         // Malformed in another way: nothing that can be proven on chain.
         Err(_) => Recheck::Honest,

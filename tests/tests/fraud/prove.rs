@@ -175,7 +175,7 @@ fn proofs_end_when_the_case_closes() {
     world.warp_secs(1);
     assert_unproven(&mut world, &accusation, &case, run.entry_proof(1), MillraceError::CaseClosed);
     let link = prove_link(&accusation.watcher.pubkey(), &case, run.link_proof(0));
-    world.assert_refused(&[link.clone()], &[&accusation.watcher], MillraceError::CaseClosed);
+    world.assert_refused(std::slice::from_ref(&link), &[&accusation.watcher], MillraceError::CaseClosed);
     world.execute(&case);
     assert_unproven(&mut world, &accusation, &case, run.entry_proof(1), MillraceError::CaseExecuted);
     world.assert_refused(&[link], &[&accusation.watcher], MillraceError::CaseExecuted);

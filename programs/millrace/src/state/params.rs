@@ -173,7 +173,8 @@ impl Params {
             && bounds.max_lease.admits(self.max_lease_secs);
         require!(in_bounds, MillraceError::ParameterOutOfBounds);
         // Whoever unbonds must still be there when a fraud of the longest lease is judged.
-        let judged_within = self.max_lease_secs.saturating_add(self.dispute_window_secs).saturating_add(self.case_window_secs);
+        let judged_within =
+            self.max_lease_secs.saturating_add(self.dispute_window_secs).saturating_add(self.case_window_secs);
         require!(self.unbonding_secs >= judged_within, MillraceError::UnbondingTooShort);
         Ok(())
     }
