@@ -29,6 +29,12 @@ fn main() {
                 market.serve(|port| println!("{port}"), stop).await.expect("the agent serves");
             });
         }
+        // What nextest asks of a test program before it runs it.
+        arguments if arguments.iter().any(|argument| argument == "--list") => {
+            if !arguments.iter().any(|argument| argument == "--ignored") {
+                println!("a_killed_agent_takes_its_job_with_it: test");
+            }
+        }
         _ => {
             runtime.block_on(a_killed_agent_takes_its_job_with_it(&job));
             println!("test a_killed_agent_takes_its_job_with_it ... ok");
