@@ -5,6 +5,10 @@ learned in model.json.
 """
 
 import json
+import os
+
+# Matrices this small are slower on many threads; set before numpy is loaded.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
