@@ -186,6 +186,7 @@ async fn an_oracle_killed_after_choosing_signs_what_it_chose_and_nothing_else() 
         lease: lease.to_bytes(),
         live_secs: 1_234,
         checkpointed_secs: 0,
+        lost_secs: 0,
         status: LeaseStatus::Running,
         exit_code: 0,
         checkpoint_root: [0; 32],

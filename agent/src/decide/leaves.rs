@@ -86,6 +86,7 @@ mod tests {
             lease: [lease; 32],
             live_secs: 5,
             checkpointed_secs: 0,
+            lost_secs: 0,
             status: LeaseStatus::Running,
             exit_code: 0,
             checkpoint_root: [0; 32],

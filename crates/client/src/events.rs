@@ -193,14 +193,18 @@ macro_rules! show_structs {
 
 show_structs! {
     Params {
-        fee_bps, oracle_share_bps, treasury_share_bps, holdback_bps, bid_bond_bps, bounty_bps, quorum_bps,
-        stake_base_amount, stake_per_1000_gops_amount, flip_penalty_amount, reliability_half_fee_amount,
-        case_deposit_lamports, epoch_secs, unbonding_secs, dispute_window_secs, award_window_secs, audit_valid_secs,
-        oracle_outage_secs, jail_secs, case_window_secs, stop_notice_secs, max_lease_secs,
+        fee_bps, oracle_share_bps, treasury_share_bps, holdback_bps, bid_bond_bps, bounty_bps, quorum_bps, bond_bps,
+        compensation_bps, standby_bps, withheld_slash_bps, capacity_slash_bps, max_slash_per_epoch_bps,
+        vote_quorum_bps, stake_base_amount, stake_per_1000_gops_amount, flip_penalty_amount,
+        reliability_half_fee_amount, case_deposit_lamports, downgrade_fee_amount, dispute_bond_amount,
+        oracle_stake_amount, proposal_deposit_amount, reward_period_epochs, epoch_secs, unbonding_secs,
+        dispute_window_secs, award_window_secs, audit_valid_secs, oracle_outage_secs, jail_secs, case_window_secs,
+        stop_notice_secs, max_lease_secs, appeal_window_secs, dispute_vote_secs, voting_secs, timelock_secs,
+        grace_secs, max_lock_secs,
     } but { padding, reserved }
     DurationBounds {
         epoch, unbonding, dispute_window, award_window, audit_valid, oracle_outage, jail, case_window, stop_notice,
-        max_lease,
+        max_lease, appeal_window, dispute_vote, voting, timelock, grace, max_lock,
     } but {}
     Span { min_secs, max_secs } but {}
 }

@@ -53,6 +53,8 @@ pub struct LeaseLeaf {
     pub live_secs: u64,
     /// Of these, seconds covered by a checkpoint that was kept.
     pub checkpointed_secs: u64,
+    /// Of these, seconds lost because another member of the job's cluster failed.
+    pub lost_secs: u64,
     /// How the lease stands.
     pub status: LeaseStatus,
     /// The job's exit code; zero while it runs.
@@ -66,7 +68,7 @@ pub struct LeaseLeaf {
 }
 
 /// Bytes of an encoded [`LeaseLeaf`].
-pub const LEASE_LEAF_LEN: usize = 32 + 8 + 8 + 1 + 4 + 32 + 32 + 8;
+pub const LEASE_LEAF_LEN: usize = 32 + 8 + 8 + 8 + 1 + 4 + 32 + 32 + 8;
 
 /// What an audit found of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,22 @@ pub struct NodeLeaf {
 /// Bytes of an encoded [`NodeLeaf`].
 pub const NODE_LEAF_LEN: usize = 32 + 8 + 24 + 1 + 8 + 4 + 4 + 8;
 
+/// What an oracle did for the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OracleLeaf {
+    /// Address of the oracle account.
+    pub oracle: [u8; 32],
+    /// Reports it signed.
+    pub signed: u64,
+    /// Observations it committed to, opened in time and did not copy.
+    pub opened: u64,
+    /// Instant of the finding; strictly increases for an oracle.
+    pub at: i64,
+}
+
+/// Bytes of an encoded [`OracleLeaf`].
+pub const ORACLE_LEAF_LEN: usize = 32 + 8 + 8 + 8;
+
 /// Bytes that are not a leaf of the kind asked for: wrong length or an unknown status or verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are not a leaf of this kind")]
@@ -152,6 +170,7 @@ impl LeaseLeaf {
         out.put(&self.lease);
         out.put(&self.live_secs.to_le_bytes());
         out.put(&self.checkpointed_secs.to_le_bytes());
+        out.put(&self.lost_secs.to_le_bytes());
         out.put(&[self.status as u8]);
         out.put(&self.exit_code.to_le_bytes());
         out.put(&self.checkpoint_root);
@@ -173,6 +192,7 @@ impl LeaseLeaf {
             lease: from.take(),
             live_secs: u64::from_le_bytes(from.take()),
             checkpointed_secs: u64::from_le_bytes(from.take()),
+            lost_secs: u64::from_le_bytes(from.take()),
             status: LeaseStatus::try_from(from.take::<1>()[0]).map_err(|()| NotALeaf)?,
             exit_code: i32::from_le_bytes(from.take()),
             checkpoint_root: from.take(),
@@ -240,14 +260,54 @@ pub fn node_tree_node(bytes: &[u8]) -> TreeNode {
     leaf_node(&[b"MRnode\0\0", bytes])
 }
 
+impl OracleLeaf {
+    /// The canonical encoding.
+    pub fn to_bytes(&self) -> [u8; ORACLE_LEAF_LEN] {
+        let mut bytes = [0; ORACLE_LEAF_LEN];
+        let mut out = Cursor { bytes: &mut bytes[..], at: 0 };
+        out.put(&self.oracle);
+        out.put(&self.signed.to_le_bytes());
+        out.put(&self.opened.to_le_bytes());
+        out.put(&self.at.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the canonical encoding.
+    ///
+    /// # Errors
+    /// [`NotALeaf`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotALeaf> {
+        if bytes.len() != ORACLE_LEAF_LEN {
+            return Err(NotALeaf);
+        }
+        let mut from = Cursor { bytes, at: 0 };
+        Ok(Self {
+            oracle: from.take(),
+            signed: u64::from_le_bytes(from.take()),
+            opened: u64::from_le_bytes(from.take()),
+            at: i64::from_le_bytes(from.take()),
+        })
+    }
+
+    /// Its place in the tree.
+    pub fn tree_node(&self) -> TreeNode {
+        oracle_tree_node(&self.to_bytes())
+    }
+}
+
+/// Tree node of an encoded oracle leaf.
+pub fn oracle_tree_node(bytes: &[u8]) -> TreeNode {
+    leaf_node(&[b"MRoracle", bytes])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     prop_compose! {
-        fn lease_leaf()(lease: [u8; 32], live_secs: u64, checkpointed_secs: u64, status in 0u8..5, exit_code: i32, checkpoint_root: [u8; 32], result_root: [u8; 32], at: i64) -> LeaseLeaf {
-            LeaseLeaf { lease, live_secs, checkpointed_secs, status: LeaseStatus::try_from(status).unwrap(), exit_code, checkpoint_root, result_root, at }
+        fn lease_leaf()(lease: [u8; 32], live_secs: u64, checkpointed_secs: u64, lost_secs: u64, status in 0u8..5, exit_code: i32, checkpoint_root: [u8; 32], result_root: [u8; 32], at: i64) -> LeaseLeaf {
+            LeaseLeaf { lease, live_secs, checkpointed_secs, lost_secs, status: LeaseStatus::try_from(status).unwrap(), exit_code, checkpoint_root, result_root, at }
         }
     }
 
@@ -276,7 +336,7 @@ mod tests {
     fn unknown_kinds_and_lengths_are_refused() {
         assert_eq!(LeaseLeaf::from_bytes(&[0; LEASE_LEAF_LEN - 1]), Err(NotALeaf));
         let mut bytes = [0; LEASE_LEAF_LEN];
-        bytes[48] = 5;
+        bytes[56] = 5;
         assert_eq!(LeaseLeaf::from_bytes(&bytes), Err(NotALeaf));
         assert_eq!(NodeLeaf::from_bytes(&[0; NODE_LEAF_LEN]), Err(NotALeaf));
     }

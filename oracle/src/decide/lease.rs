@@ -206,6 +206,7 @@ impl LeaseWatch {
             lease,
             live_secs: self.tally.live_millis / 1_000,
             checkpointed_secs: 0,
+            lost_secs: 0,
             status: ending.map_or(LeaseStatus::Running, |ending| ending.status),
             exit_code: ending.map_or(0, |ending| ending.exit_code),
             checkpoint_root: [0; 32],

@@ -116,6 +116,7 @@ pub(crate) mod tests {
             lease: [key; 32],
             live_secs,
             checkpointed_secs: 0,
+            lost_secs: 0,
             status: LeaseStatus::Running,
             exit_code: 0,
             checkpoint_root: [0; 32],

@@ -28,6 +28,26 @@ pub const BEACONS_SEED: &[u8] = b"beacons";
 /// Seed of a [`crate::state::FraudCase`], then the sha256 of its commit.
 pub const FRAUD_SEED: &[u8] = b"fraud";
 
+/// Seed of a [`crate::state::Claim`], then the provider that pays it and its number there as `u32`.
+pub const CLAIM_SEED: &[u8] = b"claim";
+/// Seed of a [`crate::state::Dispute`], then its lease.
+pub const DISPUTE_SEED: &[u8] = b"dispute";
+/// Seed of a [`crate::state::SlashCase`], then its provider and its number there as `u32`.
+pub const SLASH_SEED: &[u8] = b"slash";
+/// Seed of a [`crate::state::VoterLock`], then its voter.
+pub const LOCK_SEED: &[u8] = b"lock";
+/// Seed of a [`crate::state::Proposal`], then its id as `u64`.
+pub const PROPOSAL_SEED: &[u8] = b"proposal";
+/// Seed of a [`crate::state::Vote`], then its proposal and its voter.
+pub const VOTE_SEED: &[u8] = b"vote";
+/// Seed of the address that signs for governance: it owns treasury and oracle pool and may upgrade the program. It
+/// holds no data.
+pub const GOVERNANCE_SEED: &[u8] = b"governance";
+/// Seed of the treasury's token account.
+pub const TREASURY_SEED: &[u8] = b"treasury";
+/// Seed of the oracle pool's token account.
+pub const ORACLE_POOL_SEED: &[u8] = b"oracle_pool";
+
 /// Most oracle seats.
 pub const MAX_SEATS: usize = 32;
 /// Accepted roots kept in the ring.
@@ -36,8 +56,12 @@ pub const REPORT_RING: usize = 64;
 pub const BEACON_RING: usize = millrace_core::epoch::FRAUD_WINDOW_EPOCHS as usize;
 /// Most unbonding entries of one provider.
 pub const MAX_UNBONDING: usize = 8;
-/// Most nodes one job may ask for. Clusters of up to 16 open with a later release.
-pub const MAX_NODE_COUNT: u8 = 1;
+/// Most nodes one job may ask for.
+pub const MAX_NODE_COUNT: u8 = 16;
+/// Longest the guardian may pause new work, seconds.
+pub const MAX_PAUSE_SECS: i64 = 7 * 86_400;
+/// Time from the begin of one pause to the next, seconds.
+pub const PAUSE_PERIOD_SECS: i64 = 30 * 86_400;
 /// Bytes of an endpoint URL, padded with zeros.
 pub const ENDPOINT_LEN: usize = 96;
 /// Slots between opening a beacon and the slot it names: far enough that no one knows its hash.

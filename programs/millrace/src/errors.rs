@@ -291,4 +291,178 @@ pub enum MillraceError {
     /// The provider still has stake, earnings, nodes or leases.
     #[msg("The provider still has stake, unbonding, earnings, open node accounts or open leases")]
     ProviderNotEmpty,
+    // Guaranteed leases and clusters
+    /// The lease is not of this tier.
+    #[msg("The lease is not of this tier")]
+    WrongTier,
+    /// The lease did not end by a failure of its node.
+    #[msg("The lease did not end by a failure of its node")]
+    NotFailed,
+    /// A stand-by took over this position already.
+    #[msg("A stand-by took over this position already")]
+    AlreadyReplaced,
+    /// The lease is not a running stand-by of this job.
+    #[msg("The lease is not a running stand-by of this job")]
+    NotStandBy,
+    /// The stand-by cannot take over: its node is not able.
+    #[msg("The stand-by cannot take over: its node is not able")]
+    StandByNotAble,
+    /// The position has no seconds left.
+    #[msg("The position has no seconds left")]
+    NothingLeftToDo,
+    /// The lease lost no seconds that are not claimed.
+    #[msg("The lease lost no seconds that are not claimed")]
+    NothingLost,
+    /// The lost seconds of this lease were claimed from this bond.
+    #[msg("The lost seconds of this lease were claimed from this bond")]
+    AlreadyClaimed,
+    /// The bid does not suit the topology of the job.
+    #[msg("The bid does not suit the topology of the job")]
+    WrongTopology,
+    /// The claim has not matured.
+    #[msg("The claim has not matured")]
+    ClaimNotMature,
+    /// The lease is in dispute.
+    #[msg("The lease is in dispute")]
+    LeaseDisputed,
+    /// A failed guaranteed lease cannot be accepted; it closes after its dispute window.
+    #[msg("A failed guaranteed lease cannot be accepted; it closes after its dispute window")]
+    CannotAccept,
+    /// A stand-by may still take over this position.
+    #[msg("A stand-by may still take over this position")]
+    StillReplaceable,
+    /// The agreed seconds are fewer than already paid, or more than passed.
+    #[msg("The agreed seconds are fewer than already paid, or more than passed")]
+    BadMutualEnd,
+    // Judged slashing
+    /// The finding is no offence.
+    #[msg("The finding is no offence")]
+    NoOffence,
+    /// A case was opened for this audit already.
+    #[msg("A case was opened for this audit already")]
+    OffenceJudged,
+    /// The time to appeal is not over.
+    #[msg("The time to appeal is not over")]
+    AppealOpen,
+    /// The time to appeal is over.
+    #[msg("The time to appeal is over")]
+    AppealOver,
+    /// The case was appealed already.
+    #[msg("The case was appealed already")]
+    AlreadyAppealed,
+    /// The provider lost what it may lose by judgement in this epoch.
+    #[msg("The provider lost what it may lose by judgement in this epoch")]
+    EpochCapReached,
+    /// Governance overturned the case.
+    #[msg("Governance overturned the case")]
+    CaseOverturned,
+    /// A judged case of the provider is open.
+    #[msg("A judged case of the provider is open")]
+    ProviderUnderJudgement,
+    /// The two cases are not of two commits for one node, GPU and epoch.
+    #[msg("The two cases are not of two commits for one node, GPU and epoch")]
+    NotADoubleCommit,
+    /// The node has all the stake it needs.
+    #[msg("The node has all the stake it needs")]
+    StakeNotShort,
+    /// The node has less stake than its claim needs.
+    #[msg("The node has less stake than its claim needs")]
+    NotEnoughNodeStake,
+    /// The proven entry is none of those the leaf's oracles had to check.
+    #[msg("The proven entry is none of those the leaf's oracles had to check")]
+    NotAQuery,
+    /// The oracle did not sign the report.
+    #[msg("The oracle did not sign the report")]
+    NotASigner,
+    /// Nothing is left to slash.
+    #[msg("Nothing is left to slash")]
+    NothingToSlash,
+    // Keys
+    /// No change of the cold key was proposed to this signer.
+    #[msg("No change of the cold key was proposed to this signer")]
+    NoPendingAuthority,
+    // Disputes
+    /// The dispute takes no more votes.
+    #[msg("The dispute takes no more votes")]
+    DisputeClosed,
+    /// The dispute is not decided yet.
+    #[msg("The dispute is not decided yet")]
+    DisputeOpen,
+    /// This seat or voter voted already.
+    #[msg("This seat or voter voted already")]
+    AlreadyVoted,
+    /// Nothing is held back and no bond stands behind the lease.
+    #[msg("Nothing is held back and no bond stands behind the lease")]
+    NothingToDispute,
+    // Governance
+    /// New work is paused.
+    #[msg("New work is paused")]
+    Paused,
+    /// The guardian may pause for at most 7 days in any 30.
+    #[msg("The guardian may pause for at most 7 days in any 30")]
+    PausedTooOften,
+    /// The signer is not the guardian.
+    #[msg("The signer is not the guardian")]
+    WrongGuardian,
+    /// The lock is shorter than the voting period or than what was locked before.
+    #[msg("The lock is shorter than the voting period or than what was locked before")]
+    LockTooShort,
+    /// The lock is longer than the longest.
+    #[msg("The lock is longer than the longest")]
+    LockTooLong,
+    /// The lock is not over, or a proposal voted on has not ended.
+    #[msg("The lock is not over, or a proposal voted on has not ended")]
+    LockHeld,
+    /// The lock is not older than the proposal.
+    #[msg("The lock is not older than the proposal")]
+    LockTooYoung,
+    /// The voting period is over.
+    #[msg("The voting period is over")]
+    VotingOver,
+    /// The voting period is not over.
+    #[msg("The voting period is not over")]
+    VotingOpen,
+    /// The proposal's payload is not of its kind.
+    #[msg("The proposal's payload is not of its kind")]
+    BadProposal,
+    /// The proposal is of another kind.
+    #[msg("The proposal is of another kind")]
+    WrongKind,
+    /// The proposal did not pass.
+    #[msg("The proposal did not pass")]
+    NotPassed,
+    /// The proposal's timelock is not over.
+    #[msg("The proposal's timelock is not over")]
+    TimelockRunning,
+    /// The time to execute the proposal is over.
+    #[msg("The time to execute the proposal is over")]
+    GraceOver,
+    /// The proposal was executed or has ended.
+    #[msg("The proposal was executed or has ended")]
+    AlreadyExecuted,
+    /// No parameters are pending, or their epoch has not come.
+    #[msg("No parameters are pending, or their epoch has not come")]
+    NothingPending,
+    /// The buffer is not the one the vote was about.
+    #[msg("The buffer is not the one the vote was about")]
+    BufferChanged,
+    /// The proposal may still be executed.
+    #[msg("The proposal may still be executed")]
+    ProposalNotOver,
+    /// The treasury does not hold that much beside the deposits it keeps.
+    #[msg("The treasury does not hold that much beside the deposits it keeps")]
+    TreasuryTooSmall,
+    // Oracles
+    /// The oracle has less stake than a signature needs.
+    #[msg("The oracle has less stake than a signature needs")]
+    OracleUnderstaked,
+    /// The oracle holds a seat; only governance removes it.
+    #[msg("The oracle holds a seat; only governance removes it")]
+    OracleSeated,
+    /// The oracle holds no seat.
+    #[msg("The oracle holds no seat")]
+    OracleRemoved,
+    /// Nothing can be claimed for this period.
+    #[msg("Nothing can be claimed for this period")]
+    NothingToClaim,
 }

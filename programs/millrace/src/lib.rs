@@ -7,6 +7,7 @@ use anchor_lang::prelude::*;
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
 
+pub mod claims;
 pub mod constants;
 mod create;
 pub mod errors;

@@ -216,6 +216,7 @@ fn bytes_that_are_no_node_leaf_are_refused() {
         lease: node.to_bytes(),
         live_secs: 1,
         checkpointed_secs: 0,
+        lost_secs: 0,
         status: LeaseStatus::Running,
         exit_code: 0,
         checkpoint_root: [0; 32],

@@ -18,8 +18,22 @@ pub struct Config {
     pub genesis_open: u8,
     /// Zeros.
     pub padding: [u8; 5],
-    /// Who may change what governance may change: the deployer until genesis is sealed.
+    /// The deployer until genesis is sealed, nobody afterwards.
     pub authority: Pubkey,
+    /// Signs for governance: owns treasury and oracle pool, may upgrade the program. An address of this program.
+    pub governance: Pubkey,
+    /// Who may pause new work for a while; zeros for nobody.
+    pub guardian: Pubkey,
+    /// Instant the last pause began, zero if never.
+    pub paused_at: i64,
+    /// Instant until which no new job, bid or registration is taken.
+    pub paused_until: i64,
+    /// Sum of the weights of all vote locks.
+    pub vote_weight_total: u64,
+    /// Id of the next proposal.
+    pub next_proposal_id: u64,
+    /// Proposal deposits the treasury keeps for their proposers, base units.
+    pub deposits_held: u64,
     /// The MILL mint.
     pub mint: Pubkey,
     /// Program that owns the mint: SPL Token or Token-2022.
@@ -46,6 +60,10 @@ pub struct Config {
     pub bounds: DurationBounds,
     /// The parameters in force.
     pub params: Params,
+    /// Parameters that come into force at `pending_epoch`.
+    pub pending: Params,
+    /// Epoch from which `pending` counts; zero when nothing is pending.
+    pub pending_epoch: u64,
     /// Zeros, for later versions.
     pub reserved: [u8; 64],
 }
@@ -67,6 +85,15 @@ impl Config {
     pub fn require_genesis(&self, signer: &Pubkey) -> Result<()> {
         require!(self.genesis_open == 1, MillraceError::GenesisSealed);
         require_keys_eq!(self.authority, *signer, MillraceError::WrongAuthority);
+        Ok(())
+    }
+
+    /// Whether new jobs, bids and registrations are taken at `now`.
+    ///
+    /// # Errors
+    /// [`MillraceError::Paused`].
+    pub fn require_not_paused(&self, now: i64) -> Result<()> {
+        require!(now >= self.paused_until, MillraceError::Paused);
         Ok(())
     }
 

@@ -18,6 +18,10 @@ pub struct Customer {
     pub padding: [u8; 2],
     /// Jobs whose account is open.
     pub open_jobs: u32,
+    /// Claims on bonds that will be paid to it.
+    pub claims_due: u32,
+    /// Zeros.
+    pub padding2: [u8; 4],
     /// Who owns the money.
     pub authority: Pubkey,
     /// Token account of this customer, owned by this account.

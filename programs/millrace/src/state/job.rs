@@ -21,6 +21,28 @@ pub enum JobState {
     Cancelled = 2,
 }
 
+/// How much a job pays for certainty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Tier {
+    /// Every proven second is paid; nobody takes over.
+    Spot = 0,
+    /// Kept seconds are paid, a bond stands behind each lease, stand-bys take over.
+    Guaranteed = 1,
+}
+
+/// How close to each other a job's nodes must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Topology {
+    /// Anywhere the job's regions allow.
+    Any = 0,
+    /// All in one region.
+    SameRegion = 1,
+    /// All at one site of one provider: bids come for all positions at once.
+    SameSite = 2,
+}
+
 /// What a node must have to bid.
 #[zero_copy]
 #[derive(borsh::BorshSerialize, borsh::BorshDeserialize, Debug, PartialEq, Eq)]
@@ -40,8 +62,12 @@ pub struct Requirements {
     pub class: u8,
     /// Nodes wanted, 1 to [`crate::constants::MAX_NODE_COUNT`].
     pub node_count: u8,
+    /// A [`Topology`].
+    pub topology: u8,
+    /// Stand-bys wanted besides, at most `node_count`; zero for Spot.
+    pub standby_count: u8,
     /// Zeros.
-    pub padding: [u8; 4],
+    pub padding: [u8; 2],
 }
 
 /// One entry of a leaderboard.
@@ -58,6 +84,12 @@ pub struct Bid {
     pub score: u64,
     /// Bond that stands behind it, base units.
     pub bond: u64,
+    /// Region of the node.
+    pub region: u8,
+    /// One when the bidder would also stand by.
+    pub may_stand_by: u8,
+    /// Zeros.
+    pub padding: [u8; 6],
 }
 
 /// Seeds: `job`, customer, id. The leaderboard follows the struct in the account's data: room for
@@ -71,7 +103,7 @@ pub struct Job {
     pub bump: u8,
     /// A [`JobState`].
     pub state: u8,
-    /// Zero: Spot. The guaranteed tier opens with a later release.
+    /// A [`Tier`].
     pub tier: u8,
     /// A [`Objective`].
     pub objective: u8,
@@ -83,8 +115,14 @@ pub struct Job {
     pub leases_opened: u8,
     /// Leases whose account is open.
     pub leases_open: u8,
+    /// Positions that got their first lease.
+    pub positions_filled: u8,
+    /// Stand-bys taken on.
+    pub standbys_opened: u8,
+    /// Region all leases must be in, plus one; zero while any will do.
+    pub region_fixed: u8,
     /// Zeros.
-    pub padding: [u8; 7],
+    pub padding: [u8; 4],
     /// Customer account that pays.
     pub customer: Pubkey,
     /// Number under its customer.

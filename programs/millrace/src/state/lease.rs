@@ -28,6 +28,19 @@ pub enum LeaseState {
     Exited = 6,
 }
 
+/// What a lease is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LeaseRole {
+    /// Works at a position of the job.
+    Member = 0,
+    /// Is ready to take over a position, at a part of its price.
+    StandBy = 1,
+}
+
+/// Job position of a stand-by, which serves none.
+pub const NO_POSITION: u8 = u8::MAX;
+
 /// Seeds: `lease`, job, index.
 #[account(zero_copy)]
 #[derive(Debug)]
@@ -38,18 +51,22 @@ pub struct Lease {
     pub bump: u8,
     /// A [`LeaseState`].
     pub state: u8,
-    /// Zero: Spot.
+    /// A [`super::Tier`].
     pub tier: u8,
     /// Number under its job.
     pub index: u8,
-    /// Position of the job it serves.
+    /// Position of the job it serves, [`NO_POSITION`] for a stand-by.
     pub job_position: u8,
-    /// Zeros.
-    pub padding: [u8; 2],
+    /// A [`LeaseRole`].
+    pub role: u8,
+    /// One when a stand-by took over its position.
+    pub is_replaced: u8,
     /// Exit code of the job, once it ended.
     pub exit_code: i32,
+    /// One while a dispute about it is open.
+    pub is_disputed: u8,
     /// Zeros.
-    pub padding2: [u8; 4],
+    pub padding: [u8; 3],
     /// Its job.
     pub job: Pubkey,
     /// Customer account that pays.
@@ -68,8 +85,20 @@ pub struct Lease {
     pub max_secs: u64,
     /// What the customer's reserve still keeps for it, base units.
     pub reserve_amount: u64,
-    /// Bond locked behind it, base units; zero for Spot.
+    /// Bond it began with, base units; zero for Spot.
     pub bond: u64,
+    /// What of the bond is still locked behind it, base units.
+    pub bond_left: u64,
+    /// Leases, by index, whose lost seconds were claimed from this bond: bit i for index i.
+    pub unkept_claimed: u64,
+    /// Seconds the oracles saw it live, as of the last leaf applied.
+    pub live_secs: u64,
+    /// Of these, seconds whose work was kept.
+    pub checkpointed_secs: u64,
+    /// Of these, seconds lost when another member failed: paid from that member's bond, not by the customer.
+    pub lost_secs: u64,
+    /// Lost seconds already claimed.
+    pub lost_claimed_secs: u64,
     /// Instant of the award.
     pub started_at: i64,
     /// Instant the customer asked to stop, zero if never.

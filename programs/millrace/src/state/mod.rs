@@ -4,28 +4,38 @@
 //! struct says. Each begins with a version byte and keeps 64 reserved bytes.
 
 pub mod beacons;
+pub mod claim;
 pub mod config;
 pub mod customer;
+pub mod dispute;
 pub mod fraud_case;
 pub mod job;
 pub mod lease;
 pub mod node;
 pub mod oracle;
 pub mod params;
+pub mod proposal;
 pub mod provider;
 pub mod reports;
+pub mod slash_case;
+pub mod voter_lock;
 
 pub use beacons::{Beacon, Beacons};
+pub use claim::{Beneficiary, Claim};
 pub use config::Config;
 pub use customer::Customer;
+pub use dispute::{Dispute, Ruling};
 pub use fraud_case::{FraudCase, Outcome, ProvenEntry};
-pub use job::{Bid, Job, JobState, Requirements};
-pub use lease::{Lease, LeaseState};
+pub use job::{Bid, Job, JobState, Requirements, Tier, Topology};
+pub use lease::{Lease, LeaseRole, LeaseState, NO_POSITION};
 pub use node::{Node, NodeClass, NodeState};
 pub use oracle::{Oracle, OracleSet, Seat};
 pub use params::{DurationBounds, LeaseTerms, Params, Span};
+pub use proposal::{Proposal, ProposalKind, Vote, MAX_PAYLOAD};
 pub use provider::{Provider, ProviderStatus, Unbonding};
 pub use reports::{AcceptedRoot, Reports, SeatRow};
+pub use slash_case::{Offence, SlashCase};
+pub use voter_lock::VoterLock;
 
 /// Bytes of an account that holds a `T` and nothing else, discriminator included.
 pub const fn space<T>() -> usize {

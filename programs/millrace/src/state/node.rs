@@ -61,8 +61,10 @@ pub struct Node {
     pub verified_vram_mib: u32,
     /// Measured bandwidth, Mbit/s.
     pub verified_bandwidth_mbps: u32,
+    /// Audits in a row that found less than half of the claimed speed.
+    pub downgrades: u8,
     /// Zeros.
-    pub padding: [u8; 4],
+    pub padding: [u8; 3],
     /// Claimed speed, gops: the most it may be verified for, and what its stake covers.
     pub claimed_gops: u64,
     /// Measured speed, gops, at most the claimed.
@@ -79,6 +81,10 @@ pub struct Node {
     pub super_root: [u8; 24],
     /// Stake this node answers with, base units; kept after retirement for the fraud window.
     pub locked_stake: u64,
+    /// Stake its claim needs, base units: below it the node sells nothing.
+    pub stake_required: u64,
+    /// Epoch of the last audit a judged case was opened for.
+    pub judged_audit_epoch: u64,
     /// Asking price, base units a second.
     pub ask_per_sec: u64,
     /// Job of its live bid, zeros if none.

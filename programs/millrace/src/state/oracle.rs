@@ -31,6 +31,18 @@ pub struct OracleSet {
     pub total_weight: u64,
     /// Count of events this account emitted.
     pub sequence: u64,
+    /// Reward period under way.
+    pub reward_period: u64,
+    /// Opened observations counted for it so far, all seats together.
+    pub period_points: u64,
+    /// Opened observations of the period before, all seats together.
+    pub closed_points: u64,
+    /// What the pool held for the period before when it closed, base units.
+    pub closed_pot_amount: u64,
+    /// What of that was claimed, base units.
+    pub closed_claimed_amount: u64,
+    /// Paid out of the pool so far, base units.
+    pub rewarded_total: u64,
     /// Who paid the rent and gets it back.
     pub rent_payer: Pubkey,
     /// The seats.
@@ -49,14 +61,38 @@ pub struct Oracle {
     pub bump: u8,
     /// Index of its seat.
     pub seat: u8,
+    /// One once governance removed it.
+    pub is_removed: u8,
     /// Zeros.
-    pub padding: [u8; 5],
+    pub padding: [u8; 4],
     /// Key that signs reports.
     pub authority: Pubkey,
+    /// Token account of its stake, owned by this account.
+    pub vault: Pubkey,
+    /// Stake at work, base units.
+    pub stake: u64,
+    /// Stake on its way out, base units; slashable until withdrawn.
+    pub unbonding_amount: u64,
+    /// Instant from which that may be withdrawn.
+    pub unbonding_matures_at: i64,
+    /// Base units slashed so far.
+    pub slashed_total: u64,
+    /// Epoch from which it holds its seat.
+    pub seated_epoch: u64,
+    /// Epoch in which it was removed; zero while seated.
+    pub removed_epoch: u64,
+    /// Reward period of `points`.
+    pub reward_period: u64,
+    /// Opened observations counted for that period.
+    pub points: u64,
+    /// Opened observations of the period before it, not claimed yet.
+    pub closed_points: u64,
     /// Reports signed.
     pub signed: u64,
-    /// Observations opened and found uncopied. Counted from the release that pays for them.
+    /// Observations opened and found uncopied, as of the last leaf applied.
     pub opened: u64,
+    /// `at` of the last leaf applied; strictly increases.
+    pub last_leaf_at: i64,
     /// Epoch of the last report signed.
     pub last_epoch: u64,
     /// Commitment to its observations for the next epoch.

@@ -24,8 +24,23 @@ pub struct Params {
     pub bounty_bps: u16,
     /// Weight a root needs: `weight × 10,000 > quorum_bps × total`.
     pub quorum_bps: u16,
-    /// Zero; keeps what follows aligned.
-    pub padding: [u8; 2],
+    /// Bond that stands behind a guaranteed lease, basis points of the most the job may pay for it.
+    pub bond_bps: u16,
+    /// Part of a failed guaranteed lease's bond that is its customer's, basis points.
+    pub compensation_bps: u16,
+    /// Pay of a stand-by, basis points of its own bid.
+    pub standby_bps: u16,
+    /// Penalty of a commit without a bundle, basis points of the node's locked stake.
+    pub withheld_slash_bps: u16,
+    /// Penalty of a node found repeatedly slower than sold, basis points of its locked stake.
+    pub capacity_slash_bps: u16,
+    /// Most a provider loses by judgement in one epoch, basis points of what it could lose at the epoch's first
+    /// judgement. Fraud proofs are exempt.
+    pub max_slash_per_epoch_bps: u16,
+    /// Voting weight a proposal needs, basis points of all there is.
+    pub vote_quorum_bps: u16,
+    /// Zeros; keep what follows aligned.
+    pub padding: [u8; 4],
     /// Stake a node locks whatever its speed, base units.
     pub stake_base_amount: u64,
     /// Stake a node locks for each 1,000 gops it claims, base units.
@@ -36,6 +51,16 @@ pub struct Params {
     pub reliability_half_fee_amount: u64,
     /// Deposit of who opens a fraud case, lamports; to the provider if nothing is proven.
     pub case_deposit_lamports: u64,
+    /// What applying a downgrade earns whoever does it, base units, from the node's stake.
+    pub downgrade_fee_amount: u64,
+    /// Bond of who opens a dispute, base units; the provider's if the result is found good.
+    pub dispute_bond_amount: u64,
+    /// Least stake of an oracle that signs, base units.
+    pub oracle_stake_amount: u64,
+    /// Deposit of who makes a proposal, base units; the treasury's if the quorum is not met.
+    pub proposal_deposit_amount: u64,
+    /// Epochs of one reward period of the oracles.
+    pub reward_period_epochs: u64,
     /// Length of an epoch, seconds.
     pub epoch_secs: i64,
     /// Time between unstaking and withdrawing, seconds.
@@ -56,6 +81,18 @@ pub struct Params {
     pub stop_notice_secs: i64,
     /// Longest lease, seconds.
     pub max_lease_secs: i64,
+    /// Time to appeal a ruling or a judged slash to governance, seconds.
+    pub appeal_window_secs: i64,
+    /// Time in which the oracles rule a dispute, seconds; without a quorum by then it is dismissed.
+    pub dispute_vote_secs: i64,
+    /// Time a proposal takes votes, seconds.
+    pub voting_secs: i64,
+    /// Time between the end of the vote and the first instant it may be executed, seconds.
+    pub timelock_secs: i64,
+    /// Time in which a passed proposal may be executed, seconds.
+    pub grace_secs: i64,
+    /// Duration of a vote lock that multiplies its amount by four, seconds.
+    pub max_lock_secs: i64,
     /// Zeros, for later versions.
     pub reserved: [u8; 64],
 }
@@ -97,6 +134,18 @@ pub struct DurationBounds {
     pub stop_notice: Span,
     /// Bounds of [`Params::max_lease_secs`], and of the `max_secs` of a job.
     pub max_lease: Span,
+    /// Bounds of [`Params::appeal_window_secs`].
+    pub appeal_window: Span,
+    /// Bounds of [`Params::dispute_vote_secs`].
+    pub dispute_vote: Span,
+    /// Bounds of [`Params::voting_secs`].
+    pub voting: Span,
+    /// Bounds of [`Params::timelock_secs`].
+    pub timelock: Span,
+    /// Bounds of [`Params::grace_secs`].
+    pub grace: Span,
+    /// Bounds of [`Params::max_lock_secs`].
+    pub max_lock: Span,
 }
 
 /// The parameters a lease is judged by for its whole life: a change never reaches back.
@@ -109,6 +158,8 @@ pub struct LeaseTerms {
     pub oracle_outage_secs: i64,
     /// [`Params::stop_notice_secs`].
     pub stop_notice_secs: i64,
+    /// [`Params::unbonding_secs`]: when a claim on a bond matures.
+    pub unbonding_secs: i64,
     /// [`Params::reliability_half_fee_amount`].
     pub reliability_half_fee_amount: u64,
     /// [`Params::fee_bps`].
@@ -117,8 +168,14 @@ pub struct LeaseTerms {
     pub holdback_bps: u16,
     /// [`Params::bid_bond_bps`].
     pub bid_bond_bps: u16,
-    /// Zero; keeps what follows aligned.
-    pub padding: [u8; 2],
+    /// [`Params::bond_bps`].
+    pub bond_bps: u16,
+    /// [`Params::compensation_bps`].
+    pub compensation_bps: u16,
+    /// [`Params::standby_bps`].
+    pub standby_bps: u16,
+    /// Zeros; keep what follows aligned.
+    pub padding: [u8; 4],
 }
 
 /// Compile-time limits on shares and amounts, and the outer limit of every duration.
@@ -131,6 +188,22 @@ pub mod limits {
     pub const MAX_HOLDBACK_BPS: u16 = 5_000;
     /// Highest bid bond, basis points.
     pub const MAX_BID_BOND_BPS: u16 = 5_000;
+    /// Highest bond of a guaranteed lease, basis points.
+    pub const MAX_BOND_BPS: u16 = 10_000;
+    /// Highest pay of a stand-by, basis points of its bid.
+    pub const MAX_STANDBY_BPS: u16 = 5_000;
+    /// Highest penalty by judgement, basis points of a node's locked stake.
+    pub const MAX_JUDGED_SLASH_BPS: u16 = 5_000;
+    /// Least and highest loss by judgement in one epoch, basis points. The least lets every case come to an end.
+    pub const JUDGED_PER_EPOCH_BPS: std::ops::RangeInclusive<u16> = 100..=5_000;
+    /// Least and highest quorum of a vote, basis points of all weight.
+    pub const VOTE_QUORUM_BPS: std::ops::RangeInclusive<u16> = 400..=6_000;
+    /// Highest fee of applying a downgrade, base units: one MILL.
+    pub const MAX_DOWNGRADE_FEE_AMOUNT: u64 = 1_000_000;
+    /// Highest bond of a dispute and deposit of a proposal, base units: 100,000 MILL.
+    pub const MAX_DEPOSIT_AMOUNT: u64 = 100_000_000_000;
+    /// Least and most epochs of a reward period. The most is what the ring of accepted roots holds.
+    pub const REWARD_PERIOD_EPOCHS: std::ops::RangeInclusive<u64> = 1..=crate::constants::REPORT_RING as u64;
     /// Least quorum, basis points: more than half.
     pub const MIN_QUORUM_BPS: u16 = 5_000;
     /// Highest quorum, basis points; above it one silent seat of ten would stop the network.
@@ -156,6 +229,17 @@ impl Params {
             && shares <= most_shared
             && self.holdback_bps <= MAX_HOLDBACK_BPS
             && self.bid_bond_bps <= MAX_BID_BOND_BPS
+            && self.bond_bps <= MAX_BOND_BPS
+            && self.compensation_bps <= 10_000
+            && self.standby_bps <= MAX_STANDBY_BPS
+            && self.withheld_slash_bps <= MAX_JUDGED_SLASH_BPS
+            && self.capacity_slash_bps <= MAX_JUDGED_SLASH_BPS
+            && JUDGED_PER_EPOCH_BPS.contains(&self.max_slash_per_epoch_bps)
+            && VOTE_QUORUM_BPS.contains(&self.vote_quorum_bps)
+            && self.downgrade_fee_amount <= MAX_DOWNGRADE_FEE_AMOUNT
+            && self.dispute_bond_amount <= MAX_DEPOSIT_AMOUNT
+            && self.proposal_deposit_amount <= MAX_DEPOSIT_AMOUNT
+            && REWARD_PERIOD_EPOCHS.contains(&self.reward_period_epochs)
             && self.bounty_bps <= millrace_core::slash::MAX_BOUNTY_BPS
             && (MIN_QUORUM_BPS..=MAX_QUORUM_BPS).contains(&self.quorum_bps)
             && self.stake_base_amount > 0
@@ -170,7 +254,13 @@ impl Params {
             && bounds.jail.admits(self.jail_secs)
             && bounds.case_window.admits(self.case_window_secs)
             && bounds.stop_notice.admits(self.stop_notice_secs)
-            && bounds.max_lease.admits(self.max_lease_secs);
+            && bounds.max_lease.admits(self.max_lease_secs)
+            && bounds.appeal_window.admits(self.appeal_window_secs)
+            && bounds.dispute_vote.admits(self.dispute_vote_secs)
+            && bounds.voting.admits(self.voting_secs)
+            && bounds.timelock.admits(self.timelock_secs)
+            && bounds.grace.admits(self.grace_secs)
+            && bounds.max_lock.admits(self.max_lock_secs);
         require!(in_bounds, MillraceError::ParameterOutOfBounds);
         // Whoever unbonds must still be there when a fraud of the longest lease is judged.
         let judged_within =
@@ -193,11 +283,15 @@ impl Params {
             dispute_window_secs: self.dispute_window_secs,
             oracle_outage_secs: self.oracle_outage_secs,
             stop_notice_secs: self.stop_notice_secs,
+            unbonding_secs: self.unbonding_secs,
             reliability_half_fee_amount: self.reliability_half_fee_amount,
             fee_bps: self.fee_bps,
             holdback_bps: self.holdback_bps,
             bid_bond_bps: self.bid_bond_bps,
-            padding: [0; 2],
+            bond_bps: self.bond_bps,
+            compensation_bps: self.compensation_bps,
+            standby_bps: self.standby_bps,
+            padding: [0; 4],
         }
     }
 }
@@ -232,6 +326,12 @@ impl DurationBounds {
             self.case_window,
             self.stop_notice,
             self.max_lease,
+            self.appeal_window,
+            self.dispute_vote,
+            self.voting,
+            self.timelock,
+            self.grace,
+            self.max_lock,
         ];
         require!(spans.iter().all(Span::is_sane), MillraceError::ParameterOutOfBounds);
         Ok(())

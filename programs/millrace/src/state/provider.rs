@@ -42,8 +42,12 @@ pub struct Provider {
     pub reliability_bps: u16,
     /// Leases whose account is open: their holdback is still to come.
     pub open_leases: u16,
+    /// Cold key it registered under: its address and its vault's signer seed for ever.
+    pub origin: Pubkey,
     /// Cold key: owns the money.
     pub authority: Pubkey,
+    /// Cold key to be, once it accepts; zeros if none.
+    pub pending_authority: Pubkey,
     /// Hot key of the agent: bids and signs commits, never withdraws.
     pub operator: Pubkey,
     /// Hot key before the last rotation; commits of epochs before `operator_since_epoch` are under it.
@@ -60,6 +64,18 @@ pub struct Provider {
     pub earned: u64,
     /// Part of `locked` behind live bids, base units.
     pub bonds: u64,
+    /// Part of `locked` behind guaranteed leases, base units.
+    pub lease_bonds: u64,
+    /// Taken out of the stake by judged cases that are not executed yet, base units.
+    pub frozen: u64,
+    /// Taken out of the stake for those its bonds pay, until their claims mature, base units. Slashable last.
+    pub claims: u64,
+    /// Epoch of the last execution of a judged case.
+    pub judged_epoch: u64,
+    /// What the provider could lose at that epoch's first execution, base units.
+    pub judged_base_amount: u64,
+    /// What it lost by judgement in that epoch, base units.
+    pub judged_amount: u64,
     /// Most the operator may have locked behind bids at once, base units; set by the cold key.
     pub max_bonds_amount: u64,
     /// Least the operator may bid, base units a second; set by the cold key.
@@ -80,6 +96,18 @@ pub struct Provider {
     pub next_node_index: u32,
     /// Nodes whose account is open.
     pub open_nodes: u32,
+    /// Number of the next claim on its bonds.
+    pub next_claim: u32,
+    /// Claims on its bonds whose account is open.
+    pub open_claims: u32,
+    /// Claims on others' bonds that will be paid to it.
+    pub claims_due: u32,
+    /// Number of the next judged case.
+    pub next_slash_case: u32,
+    /// Judged cases whose account is open.
+    pub open_slash_cases: u32,
+    /// Zeros.
+    pub padding: [u8; 4],
     /// Count of events this account emitted.
     pub sequence: u64,
     /// Who paid the rent and gets it back.
@@ -205,7 +233,9 @@ impl Provider {
     /// # Errors
     /// [`MillraceError::ProviderNotEmpty`].
     pub fn require_empty(&self) -> Result<()> {
-        let is_empty = self.owed() == 0 && self.open_nodes == 0 && self.open_leases == 0;
+        let open =
+            [self.open_nodes, u32::from(self.open_leases), self.open_claims, self.claims_due, self.open_slash_cases];
+        let is_empty = self.owed() == 0 && open == [0; 5];
         require!(is_empty, MillraceError::ProviderNotEmpty);
         Ok(())
     }
@@ -227,7 +257,9 @@ impl Provider {
 
     /// What the vault must hold at least (I2), base units.
     pub fn owed(&self) -> u64 {
-        self.stake.saturating_add(self.unbonding_amount()).saturating_add(self.earned)
+        [self.unbonding_amount(), self.earned, self.frozen, self.claims]
+            .iter()
+            .fold(self.stake, |sum, part| sum.saturating_add(*part))
     }
 
     /// Locks free stake.
@@ -268,6 +300,40 @@ impl Provider {
     pub fn unlock_bond(&mut self, amount: u64) -> Result<()> {
         self.bonds = self.bonds.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
         self.unlock(amount)
+    }
+
+    /// Locks the bond of a guaranteed lease.
+    ///
+    /// # Errors
+    /// [`MillraceError::NotEnoughStake`].
+    pub fn lock_lease_bond(&mut self, amount: u64) -> Result<()> {
+        self.lock(amount)?;
+        self.lease_bonds = self.lease_bonds.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        Ok(())
+    }
+
+    /// Returns the bond of a guaranteed lease, or what is left of it, to free stake.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`] when more than stands.
+    pub fn unlock_lease_bond(&mut self, amount: u64) -> Result<()> {
+        self.lease_bonds = self.lease_bonds.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
+        self.unlock(amount)
+    }
+
+    /// Turns `amount` of free stake into a claim on it: whoever it is for is paid when the claim matures. Returns the
+    /// claim's number.
+    ///
+    /// # Errors
+    /// [`MillraceError::NotEnoughStake`], [`MillraceError::MathOverflow`].
+    pub fn open_claim(&mut self, amount: u64) -> Result<u32> {
+        require!(amount <= self.free_stake(), MillraceError::NotEnoughStake);
+        self.stake = self.stake.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
+        self.claims = self.claims.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        let number = self.next_claim;
+        self.next_claim = number.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        self.open_claims = self.open_claims.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        Ok(number)
     }
 
     /// Takes a bid bond out of the stake.
@@ -339,7 +405,8 @@ impl Provider {
     /// # Errors
     /// [`MillraceError::InvariantBroken`].
     pub fn invariant(&self) -> Result<()> {
-        require!(self.bonds <= self.locked && self.locked <= self.stake, MillraceError::InvariantBroken);
+        let bonds = self.bonds.saturating_add(self.lease_bonds);
+        require!(bonds <= self.locked && self.locked <= self.stake, MillraceError::InvariantBroken);
         Ok(())
     }
 }

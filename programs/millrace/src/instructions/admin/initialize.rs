@@ -113,7 +113,7 @@ impl Initialize<'_> {
             config.base_at = now;
             config.rent_payer = rent_payer;
             config.bounds = args.bounds;
-            config.params = Params { padding: [0; 2], reserved: [0; 64], ..args.params };
+            config.params = Params { padding: [0; 4], reserved: [0; 64], ..args.params };
             Initialized {
                 sequence: next(&mut config.sequence),
                 config: accounts.config.key(),

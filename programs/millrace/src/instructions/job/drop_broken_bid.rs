@@ -60,7 +60,7 @@ impl DropBrokenBid<'_> {
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = &ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
-        let (event, owed, authority, bump) = {
+        let (event, owed, origin, bump) = {
             let mut customer = accounts.customer.load_mut()?;
             let mut provider = accounts.provider.load_mut()?;
             let mut node = accounts.node.load_mut()?;
@@ -90,7 +90,7 @@ impl DropBrokenBid<'_> {
                 customer_free: customer.free,
                 provider_stake: provider.stake,
             };
-            (event, (customer.owed(), provider.owed()), provider.authority, provider.bump)
+            (event, (customer.owed(), provider.owed()), provider.origin, provider.bump)
         };
         if event.bond > 0 {
             token::transfer(
@@ -99,7 +99,7 @@ impl DropBrokenBid<'_> {
                 &accounts.mint,
                 &accounts.customer_vault,
                 accounts.provider.as_ref(),
-                &[&[PROVIDER_SEED, authority.as_ref(), &[bump]]],
+                &[&[PROVIDER_SEED, origin.as_ref(), &[bump]]],
                 event.bond,
             )?;
         }

@@ -53,7 +53,16 @@ impl PlaceBid<'_> {
         let (job_key, node_key) = (accounts.job.key(), accounts.node.key());
         let bond = job.bond_for(per_sec)?;
         let score = score(job.objective()?, per_sec, node.verified_gops, provider.reliability_bps);
-        let bid = Bid { node: node_key, provider: node.provider, per_sec, score, bond };
+        let bid = Bid {
+            node: node_key,
+            provider: node.provider,
+            per_sec,
+            score,
+            bond,
+            region: node.region,
+            may_stand_by: 0,
+            padding: [0; 6],
+        };
         let rank = job.place(&mut bids, bid)?;
         provider.lock_bond(bond)?;
         node.bid_job = job_key;

@@ -58,7 +58,9 @@ impl PostJob<'_> {
         let can_be_met = wanted.class <= NodeClass::Cpu as u8
             && wanted.regions != 0
             && wanted.min_reliability_bps <= millrace_core::money::BPS as u16
-            && wanted.padding == [0; 4];
+            && wanted.topology == 0
+            && wanted.standby_count == 0
+            && wanted.padding == [0; 2];
         require!(can_be_met, MillraceError::BadJob);
         let max_secs = i64::try_from(args.max_secs).unwrap_or(i64::MAX);
         let is_priced = args.max_per_sec > 0

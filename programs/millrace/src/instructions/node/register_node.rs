@@ -96,6 +96,7 @@ impl RegisterNode<'_> {
             node.claimed_vram_mib = args.claimed_vram_mib;
             node.claimed_gops = args.claimed_gops;
             node.locked_stake = locked_stake;
+            node.stake_required = locked_stake;
             node.ask_per_sec = args.ask_per_sec;
             node.rent_payer = accounts.authority.key();
             next(&mut node.sequence)

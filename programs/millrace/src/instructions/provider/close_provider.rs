@@ -54,8 +54,11 @@ impl CloseProvider<'_> {
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         ctx.accounts.validate(Clock::get()?.unix_timestamp)?;
         let accounts = &ctx.accounts;
-        let bump = accounts.provider.load()?.bump;
-        let seeds: &[&[&[u8]]] = &[&[PROVIDER_SEED, accounts.authority.key.as_ref(), &[bump]]];
+        let (origin, bump) = {
+            let provider = accounts.provider.load()?;
+            (provider.origin, provider.bump)
+        };
+        let seeds: &[&[&[u8]]] = &[&[PROVIDER_SEED, origin.as_ref(), &[bump]]];
         let surplus_amount = accounts.vault.amount;
         if surplus_amount > 0 {
             token::transfer(

@@ -60,6 +60,7 @@ impl RegisterProvider<'_> {
             let mut provider = accounts.provider.load_init()?;
             provider.version = ACCOUNT_VERSION;
             provider.bump = ctx.bumps.provider;
+            provider.origin = accounts.authority.key();
             provider.authority = accounts.authority.key();
             provider.operator = args.operator;
             provider.previous_operator = args.operator;

@@ -43,7 +43,7 @@ impl Withdraw<'_> {
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = &ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
-        let (event, bump) = {
+        let (event, origin, bump) = {
             let mut provider = accounts.provider.load_mut()?;
             let payout = provider.withdraw(now)?;
             provider.invariant()?;
@@ -55,7 +55,7 @@ impl Withdraw<'_> {
                 stake: provider.stake,
                 unbonding: provider.unbonding_amount(),
             };
-            (event, provider.bump)
+            (event, provider.origin, provider.bump)
         };
         token::transfer(
             &accounts.token_program.to_account_info(),
@@ -63,7 +63,7 @@ impl Withdraw<'_> {
             &accounts.mint.to_account_info(),
             &accounts.destination.to_account_info(),
             &accounts.provider.to_account_info(),
-            &[&[PROVIDER_SEED, accounts.authority.key.as_ref(), &[bump]]],
+            &[&[PROVIDER_SEED, origin.as_ref(), &[bump]]],
             event.earned_amount.saturating_add(event.unbonded_amount),
         )?;
         token::require_covers(&accounts.vault.to_account_info(), accounts.provider.load()?.owed())?;

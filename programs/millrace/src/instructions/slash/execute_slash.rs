@@ -90,11 +90,11 @@ impl<'info> ExecuteSlash<'info> {
             && can_receive(&self.bounty_account, &mint, &token_program);
         let bounty_bps = if is_payable { bounty_bps } else { 0 };
         let split = split_slash(taken, bounty_bps).ok_or(MillraceError::MathOverflow)?;
-        let (authority, bump) = {
+        let (origin, bump) = {
             let provider = self.provider.load()?;
-            (provider.authority, [provider.bump])
+            (provider.origin, [provider.bump])
         };
-        let seeds: &[&[&[u8]]] = &[&[PROVIDER_SEED, authority.as_ref(), &bump]];
+        let seeds: &[&[&[u8]]] = &[&[PROVIDER_SEED, origin.as_ref(), &bump]];
         let (program, vault, mint, provider) =
             (&self.token_program, &self.provider_vault, &self.mint, self.provider.as_ref());
         if split.bounty_amount > 0 {

@@ -1,0 +1,55 @@
+//! A judged offence: frozen first, open to appeal, executed by anyone.
+
+use anchor_lang::prelude::*;
+
+/// What a node is charged with. Each is shown by a leaf of an accepted report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Offence {
+    /// It committed to a computation and did not open it in time.
+    Withheld = 0,
+    /// It was repeatedly found slower than half of what it sells.
+    Capacity = 1,
+}
+
+/// Seeds: `slash`, provider, number.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct SlashCase {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// An [`Offence`].
+    pub offence: u8,
+    /// One when governance has been asked to overturn it: its appeal time was extended, once.
+    pub is_appealed: u8,
+    /// Number under its provider.
+    pub number: u32,
+    /// Provider charged.
+    pub provider: Pubkey,
+    /// Node charged.
+    pub node: Pubkey,
+    /// Who showed the offence: gets the bounty and paid the rent.
+    pub prover: Pubkey,
+    /// Token account that gets the bounty; where it cannot be paid, the bounty burns.
+    pub bounty_account: Pubkey,
+    /// sha256 of the leaf that shows the offence.
+    pub evidence_hash: [u8; 32],
+    /// Epoch of the audit it is about.
+    pub audit_epoch: u64,
+    /// What is still frozen, base units.
+    pub frozen_amount: u64,
+    /// What was executed so far, base units.
+    pub executed_amount: u64,
+    /// Instant it was opened.
+    pub opened_at: i64,
+    /// Instant from which anyone may execute it.
+    pub appeal_until: i64,
+    /// Count of events this account emitted.
+    pub sequence: u64,
+    /// Who paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+    /// Zeros, for later versions.
+    pub reserved: [u8; 64],
+}
