@@ -13,11 +13,13 @@
 //!
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
+pub mod books;
 pub mod deal;
 pub mod fraud;
 pub mod genesis;
 pub mod ix;
 pub mod keys;
+pub mod machine;
 pub mod outcome;
 pub mod parties;
 pub mod pda;
@@ -28,6 +30,7 @@ pub mod world;
 
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+pub use books::Books;
 pub use deal::{job_args, Deal, BID_PER_SEC};
 pub use genesis::{local_bounds, local_params, Genesis};
 pub use keys::{key, key_where};

@@ -60,8 +60,13 @@ impl World {
         let program = std::fs::read(Path::new(PROGRAM_PATH)).unwrap_or_else(|error| {
             panic!("{PROGRAM_PATH} cannot be read ({error}): build the program with `make program` first")
         });
+        Self::bare_with(standard, &program)
+    }
+
+    /// As [`World::bare`], with another build of the program.
+    pub fn bare_with(standard: TokenStandard, program: &[u8]) -> Self {
         let mut svm = LiteSVM::new();
-        svm.add_program(millrace::ID, &program).expect("LiteSVM loads the program");
+        svm.add_program(millrace::ID, program).expect("LiteSVM loads the program");
         let mut world = Self {
             svm,
             deployer: key("deployer"),
@@ -82,6 +87,22 @@ impl World {
         world.treasury = world.put_tokens("treasury", &deployer, 0);
         world.oracle_pool = world.put_tokens("oracle pool", &deployer, 0);
         world
+    }
+
+    /// A copy that goes its own way from here.
+    pub fn fork(&self) -> Self {
+        Self {
+            svm: self.svm.clone(),
+            deployer: self.deployer.insecure_clone(),
+            oracles: self.oracles.iter().map(Keypair::insecure_clone).collect(),
+            mint: self.mint,
+            standard: self.standard,
+            treasury: self.treasury,
+            oracle_pool: self.oracle_pool,
+            record: self.record.clone(),
+            undistributed: self.undistributed,
+            skipped_slots: self.skipped_slots.clone(),
+        }
     }
 
     /// Writes who may upgrade the program, as the loader would.

@@ -1,0 +1,171 @@
+//! What the rules say must be, worked out apart from the program: from what was sent and accepted, from the clock, and
+//! from what the oracles signed. No amount in it is read from the program's accounts.
+//!
+//! Each accepted transaction tells the model what it was; the model answers whether the rules allow it now, and which
+//! tokens had to move. After each, its books are compared with the accounts'.
+
+mod cases;
+mod customers;
+mod leases;
+mod providers;
+mod reports;
+
+use std::collections::BTreeMap;
+
+use millrace::state::Params;
+
+pub use cases::CaseModel;
+pub use customers::{CustomerModel, JobModel};
+pub use leases::LeaseModel;
+pub use providers::{NodeModel, ProviderModel};
+pub use reports::{AcceptedReport, ReportsModel};
+
+use super::{Actor, Flows};
+use crate::books::holds;
+use crate::{Books, Pubkey, World};
+
+/// Why tokens went from one to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Pay for seconds that a quorum of oracles saw.
+    ProvenSeconds,
+    /// The bond of a bid that was not kept.
+    BrokenBid,
+    /// A prover's part of a slash.
+    Bounty,
+    /// Fees on payments.
+    Fee,
+    /// What a slash burns.
+    Burn,
+}
+
+/// Tokens that went from one to another for good; nobody for the market's own pools and the fire.
+#[derive(Clone, Copy, Debug)]
+pub struct Passed {
+    /// Who lost them.
+    pub from: Actor,
+    /// Who has them now.
+    pub to: Option<Actor>,
+    /// Base units.
+    pub amount: u64,
+    /// What for.
+    pub why: Why,
+}
+
+/// What must be.
+#[derive(Clone)]
+pub struct Model {
+    /// Parameters in force.
+    pub params: Params,
+    /// Open customers.
+    pub customers: BTreeMap<Pubkey, CustomerModel>,
+    /// Open jobs.
+    pub jobs: BTreeMap<Pubkey, JobModel>,
+    /// Open leases.
+    pub leases: BTreeMap<Pubkey, LeaseModel>,
+    /// Open providers.
+    pub providers: BTreeMap<Pubkey, ProviderModel>,
+    /// Open nodes.
+    pub nodes: BTreeMap<Pubkey, NodeModel>,
+    /// Open fraud cases.
+    pub cases: BTreeMap<Pubkey, CaseModel>,
+    /// What the oracles signed.
+    pub reports: ReportsModel,
+    /// Who gained by whom.
+    pub passed: Vec<Passed>,
+    /// Tokens of strangers in vaults, base units.
+    pub dust: BTreeMap<Pubkey, u64>,
+    /// Burned so far, base units.
+    pub burned: u64,
+    /// Token account of the treasury.
+    pub treasury: Pubkey,
+    /// Token account of the oracle pool.
+    pub oracle_pool: Pubkey,
+}
+
+impl Model {
+    /// The model of a market without business.
+    pub fn new(world: &World) -> Self {
+        Self {
+            params: world.config().params,
+            customers: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            reports: ReportsModel::default(),
+            passed: vec![],
+            dust: BTreeMap::new(),
+            burned: 0,
+            treasury: world.treasury,
+            oracle_pool: world.oracle_pool,
+        }
+    }
+
+    pub(super) fn pass(&mut self, from: Actor, to: Option<Actor>, amount: u64, why: Why) {
+        if amount > 0 {
+            self.passed.push(Passed { from, to, amount, why });
+        }
+    }
+
+    /// Closing a vault leaves what strangers sent there to the treasury.
+    fn sweep_dust(&mut self, vault: &Pubkey) -> Flows {
+        let dust = i128::from(self.dust.remove(vault).unwrap_or(0));
+        vec![(*vault, -dust), (self.treasury, dust)]
+    }
+
+    /// Holds the accounts against the model.
+    ///
+    /// # Errors
+    /// Where they differ.
+    pub fn compare(&self, books: &Books) -> Result<(), String> {
+        same_keys("customers", &self.customers, &books.customers)?;
+        same_keys("jobs", &self.jobs, &books.jobs)?;
+        same_keys("leases", &self.leases, &books.leases)?;
+        same_keys("providers", &self.providers, &books.providers)?;
+        same_keys("nodes", &self.nodes, &books.nodes)?;
+        same_keys("cases", &self.cases, &books.cases)?;
+        for (key, customer) in &self.customers {
+            let account = &books.customers[key];
+            let found = [account.free, account.fee_due];
+            let wanted = [customer.free, customer.fee_due];
+            holds!(found == wanted, "customer {key} has {found:?} free and due as fees, should have {wanted:?}");
+        }
+        for (key, provider) in &self.providers {
+            let account = &books.providers[key];
+            let entries = account.unbonding_entries().iter().map(|entry| (entry.amount, entry.matures_at));
+            let entries: Vec<_> = entries.collect();
+            let wanted = &provider.unbonding;
+            holds!(entries == *wanted, "provider {key} unbonds {entries:?}, should {wanted:?}");
+            let found = [account.stake, account.earned, account.locked];
+            let wanted = [provider.stake, provider.earned, self.locked(key)];
+            holds!(found == wanted, "provider {key} has {found:?} staked, earned, locked; should have {wanted:?}");
+        }
+        for (key, lease) in &self.leases {
+            let account = &books.leases[key];
+            let found = [account.paid_secs, account.gross_amount, account.fee_amount, account.holdback_amount];
+            let wanted = [lease.paid_secs, lease.gross(), lease.fee(), lease.holdback()];
+            holds!(found == wanted, "I5: lease {key}: {found:?} seconds, gross, fee, held back; should be {wanted:?}");
+            let (found, wanted) = (account.has_ended(), lease.ended_at.is_some());
+            holds!(found == wanted, "lease {key} has ended: {found}, should: {wanted}");
+        }
+        Ok(())
+    }
+}
+
+fn same_keys<A, B>(what: &str, model: &BTreeMap<Pubkey, A>, books: &BTreeMap<Pubkey, B>) -> Result<(), String> {
+    let is_same = model.keys().eq(books.keys());
+    holds!(is_same, "{what}: {} accounts are open, {} should be", books.len(), model.len());
+    Ok(())
+}
+
+/// The share `bps` of `amount`, rounded up.
+pub(super) fn share_up(amount: u64, bps: u16) -> u64 {
+    (u128::from(amount) * u128::from(bps)).div_ceil(10_000) as u64
+}
+
+/// The share `bps` of `amount`, rounded down.
+pub(super) fn share_down(amount: u64, bps: u16) -> u64 {
+    (u128::from(amount) * u128::from(bps) / 10_000) as u64
+}
