@@ -219,6 +219,12 @@ impl Market {
         dice.pick(&speaking).unwrap_or(&self.world.deployer).insecure_clone()
     }
 
+    /// The key of this address, if somebody here holds it.
+    pub fn key_of(&self, address: &Pubkey) -> Option<Keypair> {
+        let deployer = Some(&self.world.deployer).filter(|deployer| deployer.pubkey() == *address);
+        self.keys.get(address).or(deployer).map(Keypair::insecure_clone)
+    }
+
     /// Whether the holder of `key` still does anything.
     pub fn speaks(&self, key: &Pubkey) -> bool {
         self.holder(key).is_none_or(|actor| !self.silent.contains(&actor))

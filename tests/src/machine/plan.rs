@@ -118,38 +118,38 @@ impl Plan {
     }
 
     fn by_another(mut self, market: &Market, dice: &mut Dice) -> Self {
-        let strangers: Vec<_> = market.keys.values().filter(|key| !self.allowed.contains(&key.pubkey())).collect();
-        let Some(stranger) = dice.pick(&strangers).filter(|_| !self.allowed.is_empty()) else { return self };
-        let Some(signer) = self.signers.first().map(Keypair::pubkey) else { return self };
-        if !self.allowed.contains(&signer) {
-            return self;
+        let allowed = self.allowed.clone();
+        let strangers: Vec<Pubkey> = market.keys.keys().filter(|key| !allowed.contains(key)).copied().collect();
+        let signed = self.last().accounts.iter().filter(|meta| meta.is_signer && allowed.contains(&meta.pubkey));
+        let signed: Vec<Pubkey> = signed.map(|meta| meta.pubkey).collect();
+        let (Some(victim), Some(stranger)) = (dice.pick(&signed), dice.pick(&strangers)) else { return self };
+        for meta in self.last().accounts.iter_mut().filter(|meta| meta.pubkey == victim) {
+            meta.pubkey = stranger;
         }
-        for meta in self.last().accounts.iter_mut().filter(|meta| meta.pubkey == signer) {
-            meta.pubkey = stranger.pubkey();
-        }
-        self.signers[0] = stranger.insecure_clone();
-        self.fails_if(true, "signed by a stranger")
+        self.signed_anew(market).fails_if(true, "a stranger signed it")
     }
 
     fn unsigned(mut self, market: &Market, dice: &mut Dice) -> Self {
-        let instruction = self.last();
-        let signed: Vec<Pubkey> =
-            instruction.accounts.iter().filter(|meta| meta.is_signer).map(|meta| meta.pubkey).collect();
+        let signed = self.last().accounts.iter().filter(|meta| meta.is_signer);
+        let signed: Vec<Pubkey> = signed.map(|meta| meta.pubkey).collect();
         let Some(victim) = dice.pick(&signed) else { return self };
-        for meta in instruction.accounts.iter_mut().filter(|meta| meta.pubkey == victim) {
-            meta.is_signer = false;
+        for meta in self.instructions.iter_mut().flat_map(|one| &mut one.accounts) {
+            meta.is_signer &= meta.pubkey != victim;
         }
-        self.signers.retain(|key| key.pubkey() != victim);
-        if self.signers.is_empty() || self.signers[0].pubkey() != market.world.deployer.pubkey() {
-            self.signers.insert(0, market.world.deployer.insecure_clone());
+        self.signed_anew(market).fails_if(true, "a signature is missing")
+    }
+
+    /// Signed by whom its instructions now ask for; the deployer pays.
+    fn signed_anew(mut self, market: &Market) -> Self {
+        let metas = self.instructions.iter().flat_map(|one| &one.accounts);
+        let mut signers = vec![market.world.deployer.pubkey()];
+        for meta in metas.filter(|meta| meta.is_signer) {
+            if !signers.contains(&meta.pubkey) {
+                signers.push(meta.pubkey);
+            }
         }
-        let used = |key: &Keypair| {
-            let metas = self.instructions.iter().flat_map(|instruction| &instruction.accounts);
-            metas.into_iter().any(|meta| meta.is_signer && meta.pubkey == key.pubkey())
-        };
-        let kept = self.signers.iter().enumerate().filter(|(nth, key)| *nth == 0 || used(key));
-        self.signers = kept.map(|(_, key)| key.insecure_clone()).collect();
-        self.fails_if(true, "a signature is missing")
+        self.signers = signers.iter().filter_map(|key| market.key_of(key)).collect();
+        self
     }
 
     /// Places of accounts that its sender has no choice of.

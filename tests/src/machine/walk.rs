@@ -60,6 +60,8 @@ pub struct Tally {
     pub steps: u64,
     /// Transactions accepted.
     pub accepted: u64,
+    /// Transactions refused that had to be.
+    pub repelled: u64,
     /// Accepted, by instruction.
     pub by_name: BTreeMap<&'static str, u64>,
 }
@@ -69,6 +71,7 @@ impl Tally {
     pub fn merge(&mut self, other: &Self) {
         self.steps += other.steps;
         self.accepted += other.accepted;
+        self.repelled += other.repelled;
         for (name, times) in &other.by_name {
             *self.by_name.entry(name).or_default() += times;
         }
@@ -189,6 +192,7 @@ pub fn make(market: &mut Market, step: Step, tally: &mut Tally) -> Result<(), St
     }
     let is_replay = name == "(replay)";
     let plan = if !is_replay && dice.once_in(TWISTED) { plan.twisted(market, &mut dice) } else { plan };
+    tally.repelled += u64::from(plan.must_fail.is_some());
     if market.perform(plan)? == Outcome::Accepted {
         tally.accepted += 1;
         *tally.by_name.entry(name).or_default() += 1;

@@ -66,7 +66,7 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
     if market.books.cases.len() >= CASES {
         return None;
     }
-    let epoch = market.world.epoch();
+    let epoch = market.world.epoch().saturating_sub(dice.below(3));
     let beacon = market.world.read::<Beacons>(&pda::beacons()).latched(epoch)?.hash;
     let node = dice.pick(&market.books.nodes.keys().copied().collect::<Vec<_>>())?;
     let provider = &market.books.providers[&market.books.nodes[&node].provider];

@@ -152,7 +152,7 @@ pub(super) fn any_drop(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 
 pub(super) fn any_cancel(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let now = market.world.now();
-    let job = any_job(market, dice, |job| job.is_open() && (now >= job.award_by || job.bid_count == 0))?;
+    let job = any_job(market, dice, |job| job.is_open() && now >= job.award_by)?;
     let owner = market.buyers[buyer_of(market, &market.books.jobs[&job].customer)].clone();
     let caller = if dice.once_in(2) { owner.authority.insecure_clone() } else { market.anyone(dice) };
     Some(cancel_job(market, &job, &caller))

@@ -27,17 +27,17 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("(stray tokens)", 1, others::stray_tokens),
     ("(replay)", 4, others::replay),
     // Leases.
-    ("settle_lease", 18, leases::any_settlement),
+    ("settle_lease", 26, leases::any_settlement),
     ("accept_result", 3, leases::any_acceptance),
     ("close_lease", 8, leases::any_close),
     ("stop_lease", 2, leases::any_stop),
     ("exit_lease", 8, leases::any_exit),
     // Jobs.
     ("post_job", 10, jobs::any_post),
-    ("place_bid", 20, jobs::any_bid),
+    ("place_bid", 34, jobs::any_bid),
     ("release_bid", 5, jobs::any_release),
-    ("award", 18, jobs::any_award),
-    ("drop_broken_bid", 6, jobs::any_drop),
+    ("award", 26, jobs::any_award),
+    ("drop_broken_bid", 10, jobs::any_drop),
     ("cancel_job", 4, jobs::any_cancel),
     ("close_job", 6, jobs::any_close),
     // Customers.
@@ -54,7 +54,7 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     // Providers.
     ("register_provider", 6, providers::any_registration),
     ("stake", 2, providers::any_stake),
-    ("begin_unstake", 4, providers::any_unstaking),
+    ("begin_unstake", 2, providers::any_unstaking),
     ("withdraw", 4, providers::any_withdrawal),
     ("set_operator", 1, providers::any_rotation),
     ("set_terms", 1, providers::any_terms),
@@ -62,16 +62,16 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     // Nodes.
     ("register_node", 5, nodes::any_registration),
     ("set_ask", 1, nodes::any_ask),
-    ("drain", 3, nodes::any_drain),
+    ("drain", 2, nodes::any_drain),
     ("retire", 2, nodes::any_retirement),
     ("close_node", 2, nodes::any_close),
     // Oracles.
-    ("open_beacon", 4, oracles::any_opening),
-    ("latch_beacon", 6, oracles::any_latch),
-    ("sign_report", 24, oracles::any_signature),
+    ("open_beacon", 8, oracles::any_opening),
+    ("latch_beacon", 16, oracles::any_latch),
+    ("sign_report", 20, oracles::any_signature),
     ("apply_audit", 8, oracles::any_audit),
     // Fraud.
-    ("open_case", 4, fraud::any_accusation),
+    ("open_case", 5, fraud::any_accusation),
     ("prove_entry", 8, fraud::any_entry),
     ("prove_link", 3, fraud::any_link),
     ("execute_slash", 5, fraud::any_execution),

@@ -67,7 +67,10 @@ pub(super) fn any_drain(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 }
 
 pub(super) fn any_retirement(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    Some(retire(market, &any_node(market, dice, false)?))
+    let open = market.books.nodes.values().filter(|node| !node.is_retired()).count();
+    // Enough nodes are left to do business with.
+    let node = any_node(market, dice, false).filter(|_| open > 4)?;
+    Some(retire(market, &node))
 }
 
 pub(super) fn any_close(market: &mut Market, dice: &mut Dice) -> Option<Plan> {

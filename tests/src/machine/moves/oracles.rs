@@ -124,7 +124,7 @@ pub(super) fn any_audit(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 
 pub(super) fn any_opening(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let epoch = market.world.epoch();
-    if market.world.read::<Beacons>(&pda::beacons()).latched(epoch).is_some() && !dice.once_in(10) {
+    if market.world.read::<Beacons>(&pda::beacons()).opened_mut(epoch).is_some() && !dice.once_in(8) {
         return None;
     }
     let caller = market.anyone(dice);
@@ -132,7 +132,7 @@ pub(super) fn any_opening(market: &mut Market, dice: &mut Dice) -> Option<Plan> 
 }
 
 pub(super) fn any_latch(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let epoch = market.world.epoch();
+    let epoch = market.world.epoch().saturating_sub(dice.below(2));
     let mut beacons = market.world.read::<Beacons>(&pda::beacons());
     let beacon = beacons.opened_mut(epoch)?;
     if beacon.is_latched() && !dice.once_in(10) {
