@@ -73,6 +73,11 @@ pub fn oracle(authority: &Pubkey) -> Pubkey {
     oracle_and_bump(authority).0
 }
 
+/// The claim `number` on a provider's bonds.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()]).0
+}
+
 /// The fraud case of sha256(commit).
 pub fn fraud_case(commit_id: &[u8; 32]) -> Pubkey {
     find(&[FRAUD_SEED, commit_id]).0

@@ -54,6 +54,38 @@ pub mod millrace {
         ExitLease::handle(ctx)
     }
 
+    /// Ends a lease on seconds both sides agree on. Signed by both.
+    pub fn settle_mutual(ctx: Context<SettleMutual>, secs: u64) -> Result<()> {
+        SettleMutual::handle(ctx, secs)
+    }
+
+    /// Ends a lease whose job was cancelled short of nodes. Anyone.
+    pub fn unwind_lease(ctx: Context<UnwindLease>) -> Result<()> {
+        UnwindLease::handle(ctx)
+    }
+
+    // Guaranteed leases and their bonds
+
+    /// Puts a stand-by in the place of a node that failed. Anyone, within the dispute window.
+    pub fn fail_over(ctx: Context<FailOver>) -> Result<()> {
+        FailOver::handle(ctx)
+    }
+
+    /// Claims what a member lost by another's failure out of that one's bond. Anyone, within the dispute window.
+    pub fn claim_unkept(ctx: Context<ClaimUnkept>) -> Result<()> {
+        ClaimUnkept::handle(ctx)
+    }
+
+    /// Claims the customer's compensation out of a failed lease's bond. Anyone, after the dispute window.
+    pub fn claim_compensation(ctx: Context<ClaimCompensation>) -> Result<()> {
+        ClaimCompensation::handle(ctx)
+    }
+
+    /// Pays a claim that has matured. Anyone.
+    pub fn pay_claim(ctx: Context<PayClaim>) -> Result<()> {
+        PayClaim::handle(ctx)
+    }
+
     // Jobs
 
     /// Offers work and reserves the most it can cost. Signed by the customer's authority.
@@ -61,9 +93,14 @@ pub mod millrace {
         PostJob::handle(ctx, args)
     }
 
-    /// Offers a node for a job at `per_sec` base units a second. Signed by the provider's operator.
-    pub fn place_bid(ctx: Context<PlaceBid>, per_sec: u64) -> Result<()> {
-        PlaceBid::handle(ctx, per_sec)
+    /// Offers a node for a job. Signed by the provider's operator.
+    pub fn place_bid(ctx: Context<PlaceBid>, args: PlaceBidArgs) -> Result<()> {
+        PlaceBid::handle(ctx, args)
+    }
+
+    /// Offers several nodes of one site for a job, all or none. Signed by the provider's operator.
+    pub fn place_site_bid(ctx: Context<PlaceSiteBid>, args: PlaceBidArgs) -> Result<()> {
+        PlaceSiteBid::handle(ctx, args)
     }
 
     /// Frees a node whose bid no longer counts, and its bond. Anyone.
@@ -71,17 +108,17 @@ pub mod millrace {
         ReleaseBid::handle(ctx)
     }
 
-    /// Gives the next position of a job to the best bid left. Anyone, after bidding.
+    /// Gives the next place of a job, a position or a stand-by's, to the best bid left. Anyone, after bidding.
     pub fn award(ctx: Context<Award>) -> Result<()> {
         Award::handle(ctx)
     }
 
-    /// Passes over a bid that was not kept; its bond compensates the customer. Anyone.
+    /// Passes over a bid that was not kept; broken by fault, its bond will compensate the customer. Anyone.
     pub fn drop_broken_bid(ctx: Context<DropBrokenBid>) -> Result<()> {
         DropBrokenBid::handle(ctx)
     }
 
-    /// Withdraws a job: the customer's authority before the award, anyone after `award_by`.
+    /// Withdraws a job that was not or cannot be awarded in full: the customer's authority, or anyone after `award_by`.
     pub fn cancel_job(ctx: Context<CancelJob>) -> Result<()> {
         CancelJob::handle(ctx)
     }

@@ -1,6 +1,7 @@
 //! One action per file: who may call, what moves, which invariant; then args, accounts, `validate`, `handle`.
 
 pub mod admin;
+pub mod claim;
 pub mod customer;
 pub mod job;
 pub mod lease;
@@ -10,6 +11,7 @@ pub mod provider;
 pub mod slash;
 
 pub use admin::*;
+pub use claim::*;
 pub use customer::*;
 pub use job::*;
 pub use lease::*;

@@ -3,6 +3,11 @@
 //! Every account is zero-copy, `repr(C)`, without padding the compiler chose: what the bytes mean is what the
 //! struct says. Each begins with a version byte and keeps 64 reserved bytes.
 
+use std::cell::RefMut;
+
+use anchor_lang::prelude::*;
+use anchor_lang::{Owner, ZeroCopy};
+
 pub mod beacons;
 pub mod claim;
 pub mod config;
@@ -26,8 +31,8 @@ pub use config::Config;
 pub use customer::Customer;
 pub use dispute::{Dispute, Ruling};
 pub use fraud_case::{FraudCase, Outcome, ProvenEntry};
-pub use job::{Bid, Job, JobState, Requirements, Tier, Topology};
-pub use lease::{Lease, LeaseRole, LeaseState, NO_POSITION};
+pub use job::{Awarded, Bid, Job, JobState, Requirements, Standing, Tier, Topology};
+pub use lease::{Closing, Lease, LeaseRole, LeaseState, Opening, Takeover, NO_POSITION};
 pub use node::{Node, NodeClass, NodeState};
 pub use oracle::{Oracle, OracleSet, Seat};
 pub use params::{DurationBounds, LeaseTerms, Params, Span};
@@ -40,4 +45,17 @@ pub use voter_lock::VoterLock;
 /// Bytes of an account that holds a `T` and nothing else, discriminator included.
 pub const fn space<T>() -> usize {
     8usize.saturating_add(std::mem::size_of::<T>())
+}
+
+/// An account of the program of which only the address was known, for writing: what `AccountLoader` would check.
+///
+/// # Errors
+/// Anchor's, when the account is not a `T` or not writable.
+pub fn load_mut<'a, T: ZeroCopy + Owner>(account: &'a AccountInfo) -> Result<RefMut<'a, T>> {
+    require!(account.is_writable, ErrorCode::AccountNotMutable);
+    require_keys_eq!(*account.owner, T::owner(), ErrorCode::AccountOwnedByWrongProgram);
+    let data = account.try_borrow_mut_data()?;
+    require!(data.starts_with(T::DISCRIMINATOR), ErrorCode::AccountDiscriminatorMismatch);
+    require!(data.len() >= space::<T>(), ErrorCode::AccountDidNotDeserialize);
+    Ok(RefMut::map(data, |data| bytemuck::from_bytes_mut(&mut data[8..space::<T>()])))
 }

@@ -3,6 +3,7 @@
 use anchor_lang::prelude::*;
 use millrace_core::leaves::{NodeLeaf, Verdict};
 
+use super::Provider;
 use crate::errors::MillraceError;
 
 /// What a node computes on.
@@ -142,6 +143,17 @@ impl Node {
     /// Whether neither a bid nor a lease holds it.
     pub fn is_free(&self) -> bool {
         self.bid_job == Pubkey::default() && self.lease == Pubkey::default()
+    }
+
+    /// Ends its live bid: what of the bond no slash took is free stake of `provider` again. Returns it.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn release_bid(&mut self, provider: &mut Provider) -> Result<u64> {
+        self.bid_job = Pubkey::default();
+        let bond = std::mem::take(&mut self.bid_bond).min(provider.bonds);
+        provider.unlock_bond(bond)?;
+        Ok(bond)
     }
 
     /// Whether its stake still stands behind it: not retired.
