@@ -389,6 +389,9 @@ pub enum MillraceError {
     /// Nothing is left to slash.
     #[msg("Nothing is left to slash")]
     NothingToSlash,
+    /// A part of the penalty lies behind nodes that were not given.
+    #[msg("A part of the penalty lies behind other nodes of the provider; give them too")]
+    NodesMissing,
     // Keys
     /// No change of the cold key was proposed to this signer.
     #[msg("No change of the cold key was proposed to this signer")]

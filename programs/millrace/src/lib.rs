@@ -204,6 +204,16 @@ pub mod millrace {
         SetOperator::handle(ctx, operator)
     }
 
+    /// Names another cold key, zeros to take that back. Signed by the cold key.
+    pub fn propose_authority(ctx: Context<ProposeAuthority>, pending_authority: Pubkey) -> Result<()> {
+        ProposeAuthority::handle(ctx, pending_authority)
+    }
+
+    /// Becomes the cold key. Signed by the key that was named.
+    pub fn accept_authority(ctx: Context<AcceptAuthority>) -> Result<()> {
+        AcceptAuthority::handle(ctx)
+    }
+
     /// Changes caps, price floor and address. Signed by the cold key.
     pub fn set_terms(ctx: Context<SetTerms>, args: SetTermsArgs) -> Result<()> {
         SetTerms::handle(ctx, args)
@@ -229,6 +239,11 @@ pub mod millrace {
     /// Stops or resumes bidding. Signed by the hot or the cold key.
     pub fn drain(ctx: Context<Drain>, draining: bool) -> Result<()> {
         Drain::handle(ctx, draining)
+    }
+
+    /// Fills up the stake of a node that lost some. Signed by the cold key.
+    pub fn relock_node(ctx: Context<RelockNode>) -> Result<()> {
+        RelockNode::handle(ctx)
     }
 
     /// Takes a free node off the market. Signed by the cold key.
@@ -263,6 +278,11 @@ pub mod millrace {
         ApplyAudit::handle(ctx, args)
     }
 
+    /// Applies what the oracles measured of another's node, for a fee if it is a downgrade. Called by anyone.
+    pub fn apply_downgrade(ctx: Context<ApplyDowngrade>, args: ApplyAuditArgs) -> Result<()> {
+        ApplyDowngrade::handle(ctx, args)
+    }
+
     // Fraud
 
     /// Accuses a commit signed by an operator. The ed25519 instruction with that signature comes right before.
@@ -280,6 +300,11 @@ pub mod millrace {
         ProveLink::handle(ctx, args)
     }
 
+    /// Shows that two accused commits are of one node, GPU and epoch: fraud.
+    pub fn prove_double_commit(ctx: Context<ProveDoubleCommit>) -> Result<()> {
+        ProveDoubleCommit::handle(ctx)
+    }
+
     /// Takes the stake a case costs, and burns it but for the bounty.
     pub fn execute_slash(ctx: Context<ExecuteSlash>) -> Result<()> {
         ExecuteSlash::handle(ctx)
@@ -288,5 +313,27 @@ pub mod millrace {
     /// Closes an executed case.
     pub fn close_case(ctx: Context<CloseCase>) -> Result<()> {
         CloseCase::handle(ctx)
+    }
+
+    /// Takes the stake of an oracle that passed a wrong entry it had to check. Called by anyone.
+    pub fn slash_oracle(ctx: Context<SlashOracle>, args: SlashOracleArgs) -> Result<()> {
+        SlashOracle::handle(ctx, args)
+    }
+
+    // Judged slashing
+
+    /// Charges a node with what the oracles found, and freezes the penalty. Called by anyone.
+    pub fn open_slash_case(ctx: Context<OpenSlashCase>, args: OpenSlashCaseArgs) -> Result<()> {
+        OpenSlashCase::handle(ctx, args)
+    }
+
+    /// Executes a judged case after the time to appeal, within the epoch's cap. Called by anyone.
+    pub fn execute_slash_case(ctx: Context<ExecuteSlashCase>) -> Result<()> {
+        ExecuteSlashCase::handle(ctx)
+    }
+
+    /// Closes a judged case that is executed or overturned. Called by anyone.
+    pub fn close_slash_case(ctx: Context<CloseSlashCase>) -> Result<()> {
+        CloseSlashCase::handle(ctx)
     }
 }

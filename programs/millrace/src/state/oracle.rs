@@ -114,6 +114,30 @@ impl Oracle {
         self.last_epoch = self.last_epoch.max(epoch);
         self.observation_hash = next_observation_hash;
     }
+
+    /// Whether it stands behind the report of `epoch` signed by the seats of `signers`: a seat that was another's
+    /// before, or is after it, signed nothing of its.
+    ///
+    /// # Errors
+    /// [`MillraceError::NotASigner`].
+    pub fn require_signer(&self, signers: u32, epoch: u64) -> Result<()> {
+        let has_signed = signers.checked_shr(u32::from(self.seat)).is_some_and(|bits| bits & 1 == 1);
+        let was_seated = epoch >= self.seated_epoch && (self.is_removed == 0 || epoch <= self.removed_epoch);
+        require!(has_signed && was_seated, MillraceError::NotASigner);
+        Ok(())
+    }
+
+    /// Takes all its stake, at work and on its way out. Returns what was taken.
+    ///
+    /// # Errors
+    /// [`MillraceError::NothingToSlash`], [`MillraceError::MathOverflow`].
+    pub fn slash_all(&mut self) -> Result<u64> {
+        let taken = self.stake.checked_add(self.unbonding_amount).ok_or(MillraceError::MathOverflow)?;
+        require!(taken > 0, MillraceError::NothingToSlash);
+        (self.stake, self.unbonding_amount) = (0, 0);
+        self.slashed_total = self.slashed_total.checked_add(taken).ok_or(MillraceError::MathOverflow)?;
+        Ok(taken)
+    }
 }
 
 impl OracleSet {
