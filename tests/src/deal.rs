@@ -174,7 +174,9 @@ impl World {
             let job_reserves: u64 =
                 jobs.iter().filter(|(_, job)| job.customer == key).map(|(_, job)| job.reserve_amount).sum();
             let lease_reserves: u64 = mine().map(|lease| lease.reserve_amount).sum();
-            assert_eq!(customer.reserved, job_reserves + lease_reserves, "I4: reserved is what jobs and leases hold");
+            let dispute_bonds: u64 = self.dispute_bonds(&key);
+            let reserved = job_reserves + lease_reserves + dispute_bonds;
+            assert_eq!(customer.reserved, reserved, "I4: reserved is what jobs, leases and disputes hold");
             let holdbacks: u64 = mine().map(|lease| lease.holdback_amount).sum();
             assert_eq!(customer.holdbacks, holdbacks, "I4: holdbacks are what leases hold back");
         }
@@ -186,8 +188,11 @@ impl World {
             let stakes: u64 = mine().filter(|node| !node.is_retired()).map(|node| node.locked_stake).sum();
             let open_leases = leases.iter().filter(|(_, lease)| lease.provider == key).count();
             assert_eq!(usize::from(provider.open_leases), open_leases, "a provider stays while its leases are open");
+            let lease_bonds: u64 =
+                leases.iter().filter(|(_, lease)| lease.provider == key).map(|(_, lease)| lease.bond_left).sum();
             assert_eq!(provider.bonds, bonds, "I3: bonds stand behind bids");
-            assert_eq!(provider.locked, stakes + bonds, "I3: locked = nodes' locked stake + bonds");
+            assert_eq!(provider.lease_bonds, lease_bonds, "I3: lease bonds stand behind leases");
+            assert_eq!(provider.locked, stakes + bonds + lease_bonds, "I3: locked = nodes' locked stake + bonds");
         }
         for (key, lease) in leases {
             lease.invariant().unwrap_or_else(|_| panic!("I5: lease {key} charged other than per_sec × paid_secs"));

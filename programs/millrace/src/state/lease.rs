@@ -63,7 +63,7 @@ pub struct Lease {
     pub is_replaced: u8,
     /// Exit code of the job, once it ended.
     pub exit_code: i32,
-    /// One while a dispute about it is open.
+    /// One while a dispute about it is open, two once one was: a lease is disputed once.
     pub is_disputed: u8,
     /// Zeros.
     pub padding: [u8; 3],

@@ -24,7 +24,7 @@ pub use beacons::{Beacon, Beacons};
 pub use claim::{Beneficiary, Claim};
 pub use config::Config;
 pub use customer::Customer;
-pub use dispute::{Dispute, Ruling};
+pub use dispute::{Dispute, Ruling, Settlement};
 pub use fraud_case::{FraudCase, Outcome, ProvenEntry};
 pub use job::{Bid, Job, JobState, Requirements, Tier, Topology};
 pub use lease::{Lease, LeaseRole, LeaseState, NO_POSITION};

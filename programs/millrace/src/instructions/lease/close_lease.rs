@@ -5,6 +5,7 @@ use anchor_lang::prelude::*;
 use crate::constants::CUSTOMER_SEED;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, LeaseClosed};
+use crate::state::dispute::DISPUTED;
 use crate::state::{Customer, Job, Lease, LeaseState, Provider};
 use crate::token;
 
@@ -77,6 +78,7 @@ impl CloseLease<'_> {
             let mut job = self.job.load_mut()?;
             self.validate_links(&lease)?;
             may_close(&lease, &customer)?;
+            require!(lease.is_disputed != DISPUTED, MillraceError::LeaseDisputed);
 
             let holdback_amount = lease.release_holdback(&mut customer, &mut provider)?;
             provider.lease_closed()?;
