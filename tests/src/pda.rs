@@ -4,6 +4,8 @@ use millrace::constants::*;
 
 use crate::Pubkey;
 
+pub use millrace_client::pda::{claim, dispute, governance};
+
 fn find(seeds: &[&[u8]]) -> (Pubkey, u8) {
     Pubkey::find_program_address(seeds, &millrace::ID)
 }

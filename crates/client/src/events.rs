@@ -151,6 +151,29 @@ events! {
         provider_jailed_until, burned_total,
     }
     CaseClosed { sequence, case }
+    OracleStaked { sequence, oracle, amount, stake }
+    OracleUnstakeBegun { sequence, oracle, amount, stake, unbonding_amount, matures_at }
+    OracleWithdrawn { sequence, oracle, amount, stake, unbonding_amount }
+    OracleLeafApplied {
+        sequence, oracle, epoch, opened, added_points, reward_period, points, period_points, closed_points,
+        all_closed_points, closed_pot_amount,
+    }
+    RewardClaimed {
+        sequence, oracle, period, points, all_points, amount, closed_pot_amount, closed_claimed_amount,
+        oracle_rewarded_total, rewarded_total,
+    }
+    OracleClosed { sequence, oracle, surplus_amount }
+    DisputeOpened {
+        sequence, dispute, lease, customer, provider, evidence_hash, bond, vote_until, customer_free,
+        customer_reserved,
+    }
+    DisputeVoted { sequence, dispute, oracle, uphold, upheld_weight, dismissed_weight, ruling, appeal_until }
+    DisputeLapsed { sequence, dispute, appeal_until }
+    DisputeResolved {
+        sequence, dispute, lease, ruling, bond, forfeited_amount, holdback_amount, claim, claim_amount,
+        lease_holdback_amount, lease_bond_left, customer_free, customer_reserved, customer_holdbacks, customer_paid,
+        provider_earned, provider_stake, provider_locked, provider_lease_bonds, provider_claims,
+    }
 }
 
 impl MillraceEvent {

@@ -74,6 +74,21 @@ pub fn fraud_case(commit_id: &[u8; 32]) -> Pubkey {
     find(&[FRAUD_SEED, commit_id])
 }
 
+/// The `number`-th claim on the bonds of a provider account.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
+}
+
+/// The dispute of a lease.
+pub fn dispute(lease: &Pubkey) -> Pubkey {
+    find(&[DISPUTE_SEED, lease.as_ref()])
+}
+
+/// The address that signs for governance: it owns treasury and oracle pool.
+pub fn governance() -> Pubkey {
+    find(&[GOVERNANCE_SEED])
+}
+
 /// The account that signs the program's events.
 pub fn event_authority() -> Pubkey {
     find(&[EVENT_AUTHORITY_SEED])

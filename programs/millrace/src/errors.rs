@@ -480,4 +480,7 @@ pub enum MillraceError {
     /// Nothing can be claimed for this period.
     #[msg("Nothing can be claimed for this period")]
     NothingToClaim,
+    /// The oracle still has stake, answers for a root in the ring, or may have rewards to claim.
+    #[msg("The oracle still has stake, answers for a root in the ring, or may have rewards to claim")]
+    OracleNotEmpty,
 }

@@ -283,6 +283,58 @@ pub mod millrace {
         ApplyDowngrade::handle(ctx, args)
     }
 
+    /// Puts `amount` base units behind an oracle. Signed by the owner of the source.
+    pub fn stake_oracle(ctx: Context<StakeOracle>, amount: u64) -> Result<()> {
+        StakeOracle::handle(ctx, amount)
+    }
+
+    /// Starts to take `amount` base units of an oracle's stake out. Signed by its key.
+    pub fn begin_oracle_unstake(ctx: Context<BeginOracleUnstake>, amount: u64) -> Result<()> {
+        BeginOracleUnstake::handle(ctx, amount)
+    }
+
+    /// Pays out an oracle's unbonded stake. Signed by its key.
+    pub fn withdraw_oracle(ctx: Context<WithdrawOracle>) -> Result<()> {
+        WithdrawOracle::handle(ctx)
+    }
+
+    /// Counts the observations an oracle opened. Called by anyone.
+    pub fn apply_oracle_leaf(ctx: Context<ApplyOracleLeaf>, args: ApplyOracleLeafArgs) -> Result<()> {
+        ApplyOracleLeaf::handle(ctx, args)
+    }
+
+    /// Pays an oracle its share of the pool for the period just closed. Called by anyone.
+    pub fn claim_reward(ctx: Context<ClaimReward>) -> Result<()> {
+        ClaimReward::handle(ctx)
+    }
+
+    /// Closes a removed oracle nothing is owed to. Called by anyone.
+    pub fn close_oracle(ctx: Context<CloseOracle>) -> Result<()> {
+        CloseOracle::handle(ctx)
+    }
+
+    // Disputes
+
+    /// Calls the result of an ended lease wrong. Signed by the customer's authority.
+    pub fn open_dispute(ctx: Context<OpenDispute>, evidence_hash: [u8; 32]) -> Result<()> {
+        OpenDispute::handle(ctx, evidence_hash)
+    }
+
+    /// Votes for the customer (`uphold`) or for the provider. Signed by the key of a seat.
+    pub fn vote_dispute(ctx: Context<VoteDispute>, uphold: bool) -> Result<()> {
+        VoteDispute::handle(ctx, uphold)
+    }
+
+    /// Ends a vote that found no quorum in time. Anyone.
+    pub fn lapse_dispute(ctx: Context<LapseDispute>) -> Result<()> {
+        LapseDispute::handle(ctx)
+    }
+
+    /// Carries a ruling out once the time to appeal is over. Anyone.
+    pub fn resolve_dispute(ctx: Context<ResolveDispute>) -> Result<()> {
+        ResolveDispute::handle(ctx)
+    }
+
     // Fraud
 
     /// Accuses a commit signed by an operator. The ed25519 instruction with that signature comes right before.

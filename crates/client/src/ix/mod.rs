@@ -4,6 +4,7 @@
 
 mod admin;
 mod customer;
+mod dispute;
 mod guaranteed;
 mod job;
 mod lease;
@@ -14,6 +15,7 @@ mod slash;
 
 pub use admin::*;
 pub use customer::*;
+pub use dispute::*;
 pub use guaranteed::*;
 pub use job::*;
 pub use lease::*;
@@ -80,6 +82,7 @@ mod tests {
             include_str!("admin.rs"),
             include_str!("customer.rs"),
             include_str!("guaranteed.rs"),
+            include_str!("dispute.rs"),
             include_str!("job.rs"),
             include_str!("lease.rs"),
             include_str!("node.rs"),

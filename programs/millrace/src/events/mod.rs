@@ -5,6 +5,7 @@
 //! account it is about and that account's amounts after the change.
 
 mod admin;
+mod dispute;
 mod guaranteed;
 mod job;
 mod oracle;
@@ -12,6 +13,7 @@ mod provider;
 mod slash;
 
 pub use admin::*;
+pub use dispute::*;
 pub use guaranteed::*;
 pub use job::*;
 pub use oracle::*;

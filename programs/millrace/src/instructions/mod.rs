@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod claim;
 pub mod customer;
+pub mod dispute;
 pub mod job;
 pub mod lease;
 pub mod node;
@@ -13,6 +14,7 @@ pub mod slash;
 pub use admin::*;
 pub use claim::*;
 pub use customer::*;
+pub use dispute::*;
 pub use job::*;
 pub use lease::*;
 pub use node::*;

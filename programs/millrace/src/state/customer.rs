@@ -28,7 +28,7 @@ pub struct Customer {
     pub vault: Pubkey,
     /// Withdrawable, base units.
     pub free: u64,
-    /// Set aside for open jobs and leases, base units.
+    /// Set aside for open jobs, leases and disputes, base units.
     pub reserved: u64,
     /// Held back from providers until acceptance, base units.
     pub holdbacks: u64,
@@ -149,6 +149,24 @@ impl Customer {
     pub fn receive_claim(&mut self, amount: u64) -> Result<()> {
         self.claims_due = self.claims_due.checked_sub(1).ok_or(MillraceError::InvariantBroken)?;
         self.receive(amount)
+    }
+
+    /// Takes back a holdback its provider lost to a dispute. The fee on it stays charged.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn take_back_holdback(&mut self, amount: u64) -> Result<()> {
+        sub(&mut self.holdbacks, amount, MillraceError::InvariantBroken)?;
+        add(&mut self.free, amount)
+    }
+
+    /// Books reserved money paid to a provider beside any lease: the bond of a dispute it lost.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn forfeit(&mut self, amount: u64) -> Result<()> {
+        sub(&mut self.reserved, amount, MillraceError::InvariantBroken)?;
+        add(&mut self.paid, amount)
     }
 
     /// Books a compensation that arrived.

@@ -10,6 +10,7 @@ pub use guaranteed::Takeover;
 use anchor_lang::prelude::*;
 use millrace_core::reliability::{after_completion, after_failure};
 
+use super::dispute::DISPUTED;
 use super::{Customer, Job, LeaseTerms, Node, Provider, Tier};
 use crate::constants::ACCOUNT_VERSION;
 use crate::errors::MillraceError;
@@ -71,7 +72,7 @@ pub struct Lease {
     pub is_replaced: u8,
     /// Exit code of the job, once it ended.
     pub exit_code: i32,
-    /// One while a dispute about it is open.
+    /// One while a dispute about it is open, two once one was: a lease is disputed once.
     pub is_disputed: u8,
     /// Zeros.
     pub padding: [u8; 3],
@@ -233,6 +234,15 @@ impl Lease {
         self.state == LeaseState::NodeFailed as u8 && self.is_guaranteed_member()
     }
 
+    /// Whether no dispute about it is open.
+    ///
+    /// # Errors
+    /// [`MillraceError::LeaseDisputed`].
+    pub fn require_undisputed(&self) -> Result<()> {
+        require!(self.is_disputed != DISPUTED, MillraceError::LeaseDisputed);
+        Ok(())
+    }
+
     /// Asks for the end: no second after `now` and the notice is paid.
     ///
     /// # Errors
@@ -257,12 +267,7 @@ impl Lease {
     ///
     /// # Errors
     /// [`MillraceError::LeaseEnded`], [`MillraceError::OraclesNotSilent`].
-    pub fn exit(
-        &mut self,
-        key: &Pubkey,
-        now: i64,
-        parties: (&mut Customer, &mut Provider, &mut Node),
-    ) -> Result<()> {
+    pub fn exit(&mut self, key: &Pubkey, now: i64, parties: (&mut Customer, &mut Provider, &mut Node)) -> Result<()> {
         require!(!self.has_ended(), MillraceError::LeaseEnded);
         require!(now >= self.silent_until(), MillraceError::OraclesNotSilent);
         self.end(LeaseState::Exited, key, now, parties)
@@ -272,12 +277,7 @@ impl Lease {
     ///
     /// # Errors
     /// [`MillraceError::LeaseEnded`].
-    pub fn unwind(
-        &mut self,
-        key: &Pubkey,
-        now: i64,
-        parties: (&mut Customer, &mut Provider, &mut Node),
-    ) -> Result<()> {
+    pub fn unwind(&mut self, key: &Pubkey, now: i64, parties: (&mut Customer, &mut Provider, &mut Node)) -> Result<()> {
         require!(!self.has_ended(), MillraceError::LeaseEnded);
         self.end(LeaseState::Exited, key, now, parties)
     }
@@ -325,7 +325,7 @@ impl Lease {
     /// [`MillraceError::InvariantBroken`].
     pub fn close(&mut self, customer: &mut Customer, provider: &mut Provider) -> Result<Closing> {
         require!(self.has_ended(), MillraceError::LeaseRunning);
-        require!(self.is_disputed == 0, MillraceError::LeaseDisputed);
+        self.require_undisputed()?;
         require!(self.compensation_due(provider) == 0, MillraceError::CompensationDue);
         let holdback_amount = std::mem::take(&mut self.holdback_amount);
         customer.release_holdback(holdback_amount)?;

@@ -30,7 +30,7 @@ pub use beacons::{Beacon, Beacons};
 pub use claim::{Beneficiary, Claim};
 pub use config::Config;
 pub use customer::Customer;
-pub use dispute::{Dispute, Ruling};
+pub use dispute::{Dispute, Ruling, Settlement};
 pub use fraud_case::{FraudCase, Outcome, ProvenEntry};
 pub use job::{Awarded, Bid, Job, JobState, Requirements, Standing, Tier, Topology};
 pub use lease::{Closing, Lease, LeaseRole, LeaseState, Opening, Takeover, NO_POSITION};

@@ -122,7 +122,7 @@ impl Lease {
     /// [`MillraceError::NoCompensation`].
     pub fn compensate(&mut self, customer: &mut Customer, provider: &mut Provider, now: i64) -> Result<(u64, u64)> {
         require!(self.is_failed_member(), MillraceError::NotFailed);
-        require!(self.is_disputed == 0, MillraceError::LeaseDisputed);
+        self.require_undisputed()?;
         require!(now >= self.closes_at(), MillraceError::DisputeWindowOpen);
         let amount = self.compensation_due(provider);
         require!(amount > 0, MillraceError::NoCompensation);

@@ -63,8 +63,7 @@ impl Lease {
         require!(adds_up && rises, MillraceError::LeafInconsistent);
         (self.live_secs, self.checkpointed_secs, self.lost_secs) =
             (leaf.live_secs, leaf.checkpointed_secs, leaf.lost_secs);
-        let job_ended =
-            matches!(leaf.status, LeaseStatus::Completed | LeaseStatus::JobFailed | LeaseStatus::Stopped);
+        let job_ended = matches!(leaf.status, LeaseStatus::Completed | LeaseStatus::JobFailed | LeaseStatus::Stopped);
         Ok(kept_secs(leaf.live_secs, leaf.checkpointed_secs, leaf.lost_secs, job_ended))
     }
 
@@ -122,7 +121,7 @@ impl Lease {
         (customer, provider, node): (&mut Customer, &mut Provider, &mut Node),
     ) -> Result<Payment> {
         require!(!self.has_ended(), MillraceError::LeaseEnded);
-        require!(self.is_disputed == 0, MillraceError::LeaseDisputed);
+        self.require_undisputed()?;
         require!(provider.frozen == 0 && provider.open_slash_cases == 0, MillraceError::ProviderUnderJudgement);
         provider.require_active(now)?;
         require!(secs >= self.paid_secs && secs <= self.payable_secs(now), MillraceError::BadMutualEnd);
