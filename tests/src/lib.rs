@@ -13,6 +13,7 @@
 //!
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
+pub mod buffers;
 pub mod deal;
 pub mod fraud;
 pub mod genesis;
@@ -24,6 +25,7 @@ pub mod pda;
 pub mod record;
 pub mod report;
 pub mod tokens;
+pub mod voting;
 pub mod world;
 
 pub use anchor_lang::prelude::Pubkey;
@@ -40,4 +42,5 @@ pub use report::Report;
 pub use solana_keypair::Keypair;
 pub use solana_signer::Signer;
 pub use tokens::TokenStandard;
+pub use voting::Voter;
 pub use world::World;

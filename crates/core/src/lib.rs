@@ -22,3 +22,4 @@ pub mod reliability;
 pub mod score;
 pub mod slash;
 pub mod stake;
+pub mod vote;

@@ -4,6 +4,7 @@
 
 mod admin;
 mod customer;
+mod governance;
 mod job;
 mod lease;
 mod node;
@@ -13,6 +14,7 @@ mod slash;
 
 pub use admin::*;
 pub use customer::*;
+pub use governance::*;
 pub use job::*;
 pub use lease::*;
 pub use node::*;
@@ -77,6 +79,7 @@ mod tests {
         let sources = [
             include_str!("admin.rs"),
             include_str!("customer.rs"),
+            include_str!("governance.rs"),
             include_str!("job.rs"),
             include_str!("lease.rs"),
             include_str!("node.rs"),

@@ -5,12 +5,14 @@
 //! account it is about and that account's amounts after the change.
 
 mod admin;
+mod governance;
 mod job;
 mod oracle;
 mod provider;
 mod slash;
 
 pub use admin::*;
+pub use governance::*;
 pub use job::*;
 pub use oracle::*;
 pub use provider::*;

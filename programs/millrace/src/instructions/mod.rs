@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod customer;
+pub mod governance;
 pub mod job;
 pub mod lease;
 pub mod node;
@@ -11,6 +12,7 @@ pub mod slash;
 
 pub use admin::*;
 pub use customer::*;
+pub use governance::*;
 pub use job::*;
 pub use lease::*;
 pub use node::*;

@@ -2,6 +2,8 @@
 
 use anchor_lang::prelude::*;
 
+use crate::errors::MillraceError;
+
 /// How a dispute was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -56,4 +58,30 @@ pub struct Dispute {
     pub rent_payer: Pubkey,
     /// Zeros, for later versions.
     pub reserved: [u8; 64],
+}
+
+impl Dispute {
+    /// Gives governance time until `until` to overturn the ruling: once, before the time to appeal is over.
+    ///
+    /// # Errors
+    /// [`MillraceError::DisputeOpen`], [`MillraceError::AlreadyAppealed`], [`MillraceError::AppealOver`].
+    pub fn appeal(&mut self, until: i64, now: i64) -> Result<()> {
+        require!(self.ruling != Ruling::None as u8, MillraceError::DisputeOpen);
+        require!(self.is_appealed == 0, MillraceError::AlreadyAppealed);
+        require!(now < self.appeal_until, MillraceError::AppealOver);
+        self.is_appealed = 1;
+        self.appeal_until = self.appeal_until.max(until);
+        Ok(())
+    }
+
+    /// Turns the ruling, by a vote: upheld becomes dismissed, anything else upheld.
+    ///
+    /// # Errors
+    /// [`MillraceError::DisputeOpen`].
+    pub fn overturn(&mut self) -> Result<()> {
+        require!(self.ruling != Ruling::None as u8, MillraceError::DisputeOpen);
+        let is_upheld = self.ruling == Ruling::Upheld as u8;
+        self.ruling = if is_upheld { Ruling::Dismissed } else { Ruling::Upheld } as u8;
+        Ok(())
+    }
 }

@@ -31,7 +31,7 @@ pub use lease::{Lease, LeaseRole, LeaseState, NO_POSITION};
 pub use node::{Node, NodeClass, NodeState};
 pub use oracle::{Oracle, OracleSet, Seat};
 pub use params::{DurationBounds, LeaseTerms, Params, Span};
-pub use proposal::{Proposal, ProposalKind, Vote, MAX_PAYLOAD};
+pub use proposal::{Draft, Proposal, ProposalKind, Vote, MAX_PAYLOAD};
 pub use provider::{Provider, ProviderStatus, Unbonding};
 pub use reports::{AcceptedRoot, Reports, SeatRow};
 pub use slash_case::{Offence, SlashCase};

@@ -9,13 +9,14 @@ use crate::errors::MillraceError;
 #[zero_copy]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seat {
-    /// Key that signs reports.
+    /// Key that signs reports; zeros for a place whose oracle was removed.
     pub authority: Pubkey,
-    /// Weight in the quorum.
+    /// Weight in the quorum; zero for such a place.
     pub weight: u64,
 }
 
-/// Seeds: `oracles`. The seats, in order of entry; a seat's index is its place here.
+/// Seeds: `oracles`. The seats; a seat's index is its place here. The place of a removed oracle goes to the next one
+/// added.
 #[account(zero_copy)]
 #[derive(Debug)]
 pub struct OracleSet {
@@ -23,7 +24,7 @@ pub struct OracleSet {
     pub version: u8,
     /// Canonical bump.
     pub bump: u8,
-    /// Seats in use.
+    /// Places from the front that are, or between others were, in use.
     pub count: u8,
     /// Zeros.
     pub padding: [u8; 5],
@@ -117,24 +118,42 @@ impl Oracle {
 }
 
 impl OracleSet {
-    /// The seats in use.
+    /// The places in use, freed ones between them included.
     pub fn seats(&self) -> &[Seat] {
         self.seats.get(..usize::from(self.count)).unwrap_or(&[])
     }
 
-    /// Adds a seat and returns its index.
+    /// Adds a seat at the first free place and returns its index.
     ///
     /// # Errors
     /// [`MillraceError::SeatsFull`], [`MillraceError::SeatTaken`], [`MillraceError::ZeroWeight`].
     pub fn add(&mut self, authority: Pubkey, weight: u64) -> Result<u8> {
         require!(weight > 0, MillraceError::ZeroWeight);
-        require!(usize::from(self.count) < MAX_SEATS, MillraceError::SeatsFull);
         require!(self.seats().iter().all(|seat| seat.authority != authority), MillraceError::SeatTaken);
-        let index = self.count;
-        self.seats[usize::from(index)] = Seat { authority, weight };
+        let freed = self.seats().iter().position(|seat| seat.weight == 0);
+        let place = freed.unwrap_or(usize::from(self.count));
+        let seat = self.seats.get_mut(place).ok_or(MillraceError::SeatsFull)?;
+        *seat = Seat { authority, weight };
         self.total_weight = self.total_weight.checked_add(weight).ok_or(MillraceError::MathOverflow)?;
-        self.count = index.checked_add(1).ok_or(MillraceError::SeatsFull)?;
+        let index = u8::try_from(place).map_err(|_| MillraceError::SeatsFull)?;
+        self.count = self.count.max(index.checked_add(1).ok_or(MillraceError::SeatsFull)?);
         Ok(index)
+    }
+
+    /// Frees the seat of `authority` and returns its index. Others keep theirs.
+    ///
+    /// # Errors
+    /// [`MillraceError::NotAnOracle`].
+    pub fn remove(&mut self, authority: &Pubkey) -> Result<u8> {
+        let place = self.seats().iter().position(|seat| seat.weight > 0 && seat.authority == *authority);
+        let place = place.ok_or(MillraceError::NotAnOracle)?;
+        let seat = self.seats.get_mut(place).ok_or(MillraceError::NotAnOracle)?;
+        self.total_weight = self.total_weight.checked_sub(seat.weight).ok_or(MillraceError::InvariantBroken)?;
+        *seat = Seat { authority: Pubkey::default(), weight: 0 };
+        while self.seats().last().is_some_and(|seat| seat.weight == 0) {
+            self.count = self.count.saturating_sub(1);
+        }
+        u8::try_from(place).map_err(|_| error!(MillraceError::NotAnOracle))
     }
 
     /// Whether `weight` is a quorum: `weight × 10,000 > quorum_bps × total`.

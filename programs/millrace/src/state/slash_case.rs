@@ -2,6 +2,9 @@
 
 use anchor_lang::prelude::*;
 
+use super::Provider;
+use crate::errors::MillraceError;
+
 /// What a node is charged with. Each is shown by a leaf of an accepted report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -52,4 +55,32 @@ pub struct SlashCase {
     pub rent_payer: Pubkey,
     /// Zeros, for later versions.
     pub reserved: [u8; 64],
+}
+
+impl SlashCase {
+    /// Gives governance time until `until` to overturn it: once, before the time to appeal is over.
+    ///
+    /// # Errors
+    /// [`MillraceError::NothingToSlash`], [`MillraceError::AlreadyAppealed`], [`MillraceError::AppealOver`].
+    pub fn appeal(&mut self, until: i64, now: i64) -> Result<()> {
+        require!(self.frozen_amount > 0, MillraceError::NothingToSlash);
+        require!(self.is_appealed == 0, MillraceError::AlreadyAppealed);
+        require!(now < self.appeal_until, MillraceError::AppealOver);
+        self.is_appealed = 1;
+        self.appeal_until = self.appeal_until.max(until);
+        Ok(())
+    }
+
+    /// Gives what is still frozen back to the provider's stake, by a vote. Returns it.
+    ///
+    /// # Errors
+    /// [`MillraceError::NothingToSlash`], [`MillraceError::InvariantBroken`], [`MillraceError::MathOverflow`].
+    pub fn overturn(&mut self, provider: &mut Provider) -> Result<u64> {
+        require!(self.frozen_amount > 0, MillraceError::NothingToSlash);
+        let amount = std::mem::take(&mut self.frozen_amount);
+        provider.frozen = provider.frozen.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
+        provider.stake = provider.stake.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        provider.invariant()?;
+        Ok(amount)
+    }
 }

@@ -45,8 +45,7 @@ pub struct SeatOracle<'info> {
 impl SeatOracle<'_> {
     fn validate(&self, args: &SeatOracleArgs) -> Result<()> {
         self.config.load()?.require_genesis(&self.authority.key())?;
-        require!(is_endpoint(&args.endpoint), MillraceError::BadEndpoint);
-        Ok(())
+        check_seat(args)
     }
 
     /// Takes the next seat.
@@ -54,30 +53,53 @@ impl SeatOracle<'_> {
         ctx.accounts.validate(&args)?;
         let accounts = &ctx.accounts;
         let rent_payer = accounts.authority.key();
-        let (seat, total_weight, sequence) = {
-            let mut oracles = accounts.oracles.load_mut()?;
-            let seat = oracles.add(args.oracle_authority, args.weight)?;
-            (seat, oracles.total_weight, next(&mut oracles.sequence))
-        };
-        {
-            let mut oracle = accounts.oracle.load_init()?;
-            oracle.version = ACCOUNT_VERSION;
-            oracle.bump = ctx.bumps.oracle;
-            oracle.seat = seat;
-            oracle.authority = args.oracle_authority;
-            oracle.endpoint = args.endpoint;
-            oracle.rent_payer = rent_payer;
-        }
-        emit(
-            &accounts.event_authority,
-            &OracleSeated {
-                sequence,
-                oracle: accounts.oracle.key(),
-                oracle_authority: args.oracle_authority,
-                seat,
-                weight: args.weight,
-                total_weight,
-            },
-        )
+        let seated_epoch = accounts.config.load()?.epoch_at(Clock::get()?.unix_timestamp)?;
+        let event = take_seat(&accounts.oracles, &accounts.oracle, ctx.bumps.oracle, &args, seated_epoch, rent_payer)?;
+        emit(&accounts.event_authority, &event)
     }
+}
+
+/// Whether `args` could be seated: with weight and an address.
+///
+/// # Errors
+/// [`MillraceError::ZeroWeight`], [`MillraceError::BadEndpoint`].
+pub(crate) fn check_seat(args: &SeatOracleArgs) -> Result<()> {
+    require!(args.weight > 0, MillraceError::ZeroWeight);
+    require!(is_endpoint(&args.endpoint), MillraceError::BadEndpoint);
+    Ok(())
+}
+
+/// Seats who is named by `args` from `seated_epoch` on and writes the new `oracle` account, whose rent `rent_payer` paid.
+///
+/// # Errors
+/// Those of [`OracleSet::add`].
+pub(crate) fn take_seat<'info>(
+    oracles: &AccountLoader<'info, OracleSet>,
+    oracle: &AccountLoader<'info, Oracle>,
+    bump: u8,
+    args: &SeatOracleArgs,
+    seated_epoch: u64,
+    rent_payer: Pubkey,
+) -> Result<OracleSeated> {
+    let (seat, total_weight, sequence) = {
+        let mut oracles = oracles.load_mut()?;
+        let seat = oracles.add(args.oracle_authority, args.weight)?;
+        (seat, oracles.total_weight, next(&mut oracles.sequence))
+    };
+    let mut state = oracle.load_init()?;
+    state.version = ACCOUNT_VERSION;
+    state.bump = bump;
+    state.seat = seat;
+    state.authority = args.oracle_authority;
+    state.seated_epoch = seated_epoch;
+    state.endpoint = args.endpoint;
+    state.rent_payer = rent_payer;
+    Ok(OracleSeated {
+        sequence,
+        oracle: oracle.key(),
+        oracle_authority: args.oracle_authority,
+        seat,
+        weight: args.weight,
+        total_weight,
+    })
 }
