@@ -13,6 +13,7 @@
 //!
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
+pub mod buffers;
 pub mod cluster;
 pub mod deal;
 pub mod fraud;
@@ -25,6 +26,7 @@ pub mod pda;
 pub mod record;
 pub mod report;
 pub mod tokens;
+pub mod voting;
 pub mod world;
 
 pub use anchor_lang::prelude::Pubkey;
@@ -42,4 +44,5 @@ pub use report::Report;
 pub use solana_keypair::Keypair;
 pub use solana_signer::Signer;
 pub use tokens::TokenStandard;
+pub use voting::Voter;
 pub use world::World;
