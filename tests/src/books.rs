@@ -144,8 +144,10 @@ impl Books {
         for (key, lease) in &self.leases {
             let is_exact = lease.invariant().is_ok();
             holds!(is_exact, "I5: lease {key} charged other than per_sec × paid_secs");
-            holds!(lease.paid_secs <= lease.max_secs, "I5: lease {key} was paid beyond its length");
+            let paid_secs = lease.paid_secs + lease.lost_claimed_secs;
+            holds!(paid_secs <= lease.max_secs, "I5: lease {key} was paid beyond its length");
         }
+        self.check_vaults()?;
         self.check_supply(world)
     }
 
@@ -155,9 +157,10 @@ impl Books {
         holds!(customer.invariant().is_ok(), "I4: deposited + received ≠ spent + refunded + held of customer {key}");
         let jobs = || self.jobs.values().filter(|job| job.customer == *key);
         let leases = || self.leases.values().filter(|lease| lease.customer == *key);
-        let reserves: u64 = jobs().map(|job| job.reserve_amount).chain(leases().map(|lease| lease.reserve_amount)).sum();
-        let found = customer.reserved;
-        holds!(found == reserves, "I4: customer {key} reserves {found}, its jobs and leases hold {reserves}");
+        let bonds = self.disputes.values().filter(|dispute| dispute.customer == *key).map(|dispute| dispute.bond);
+        let reserves = jobs().map(|job| job.reserve_amount).chain(leases().map(|lease| lease.reserve_amount));
+        let (found, reserves) = (customer.reserved, reserves.chain(bonds).sum::<u64>());
+        holds!(found == reserves, "I4: customer {key} reserves {found}; jobs, leases and disputes hold {reserves}");
         let holdbacks: u64 = leases().map(|lease| lease.holdback_amount).sum();
         let found = customer.holdbacks;
         holds!(found == holdbacks, "I4: customer {key} holds back {found}, its leases {holdbacks}");
@@ -175,6 +178,10 @@ impl Books {
         let nodes = || self.nodes.values().filter(|node| node.provider == *key);
         let leases = || self.leases.values().filter(|lease| lease.provider == *key);
         let claims = || self.claims.values().filter(|claim| claim.provider == *key);
+        let due = self.claims.values().filter(|claim| claim.beneficiary == *key).count();
+        let claimed: u64 = claims().map(|claim| claim.amount).sum();
+        let kept = provider.claims;
+        holds!(kept <= claimed, "provider {key} keeps {kept} for claims of {claimed}");
         let cases = || self.slash_cases.values().filter(|case| case.provider == *key);
         let bonds: u64 = nodes().map(|node| node.bid_bond).sum();
         let lease_bonds: u64 = leases().map(|lease| lease.bond_left).sum();
@@ -183,14 +190,26 @@ impl Books {
             ("bonds behind bids", provider.bonds, bonds),
             ("bonds behind leases", provider.lease_bonds, lease_bonds),
             ("locked stake", provider.locked, stakes + bonds + lease_bonds),
-            ("claims", provider.claims, claims().map(|claim| claim.amount).sum()),
             ("frozen stake", provider.frozen, cases().map(|case| case.frozen_amount).sum()),
             ("open leases", provider.open_leases.into(), leases().count() as u64),
             ("open nodes", provider.open_nodes.into(), nodes().count() as u64),
             ("open claims", provider.open_claims.into(), claims().count() as u64),
             ("open judged cases", provider.open_slash_cases.into(), cases().count() as u64),
+            ("claims due to it", provider.claims_due.into(), due as u64),
         ] {
             holds!(found == wanted, "I3: {what} of provider {key}: {found} in its account, {wanted} in all others");
+        }
+        Ok(())
+    }
+
+    fn check_vaults(&self) -> Result<(), String> {
+        for (key, lock) in &self.locks {
+            let vault = self.balance(&lock.vault);
+            holds!(vault >= lock.amount, "the vault of lock {key} holds {vault} of {}", lock.amount);
+        }
+        for (key, oracle) in &self.oracles {
+            let (vault, owed) = (self.balance(&oracle.vault), oracle.stake + oracle.unbonding_amount);
+            holds!(vault >= owed, "the vault of oracle {key} holds {vault}, owes {owed}");
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ pub fn local_params() -> Params {
         proposal_deposit_amount: 10 * MILL,
         reward_period_epochs: 8,
         epoch_secs: EPOCH_SECS,
-        unbonding_secs: 14_400,
+        unbonding_secs: 61_440,
         dispute_window_secs: 600,
         award_window_secs: 600,
         audit_valid_secs: 86_400,
@@ -163,7 +163,8 @@ impl World {
             endpoint: endpoint(&format!("http://127.0.0.1:{}", 9_100 + seat)),
         };
         let deployer = self.deployer.insecure_clone();
-        self.must(&[ix::seat_oracle(&deployer.pubkey(), args)], &[&deployer]);
+        let seating = ix::seat_oracle(self, args);
+        self.must(&[seating], &[&deployer]);
         self.oracles.push(oracle);
     }
 
@@ -187,6 +188,16 @@ impl World {
         let starts_at =
             millrace_core::epoch::epoch_starts_at(config.base_epoch, config.base_at, config.params.epoch_secs, target);
         self.warp_to(starts_at.expect("the epoch is in range"));
+    }
+
+    /// What instructions name of the market.
+    pub fn market(&self) -> millrace_client::ix::Market {
+        millrace_client::ix::Market {
+            mint: self.mint,
+            token_program: self.standard.id(),
+            treasury: self.treasury,
+            oracle_pool: self.oracle_pool,
+        }
     }
 
     /// The config account.

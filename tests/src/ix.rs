@@ -3,6 +3,10 @@
 mod jobs;
 
 pub use jobs::*;
+pub use millrace_client::ix::{
+    apply_oracle_leaf, begin_oracle_unstake, claim_reward, close_oracle, lapse_dispute, open_dispute, resolve_dispute,
+    stake_oracle, vote_dispute, withdraw_oracle,
+};
 
 use anchor_lang::{InstructionData, ToAccountMetas};
 use millrace::instructions::*;
@@ -44,24 +48,7 @@ const SYSTEM: Pubkey = solana_sdk_ids::system_program::ID;
 
 /// Opens the market.
 pub fn initialize(world: &World, args: InitializeArgs) -> Instruction {
-    build(
-        accounts::Initialize {
-            authority: world.deployer.pubkey(),
-            program_data: pda::program_data(),
-            config: pda::config(),
-            oracles: pda::oracles(),
-            reports: pda::reports(),
-            beacons: pda::beacons(),
-            mint: world.mint,
-            treasury: world.treasury,
-            oracle_pool: world.oracle_pool,
-            slot_hashes: SLOT_HASHES_ID,
-            system_program: SYSTEM,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::Initialize { args },
-    )
+    millrace_client::ix::initialize(&world.deployer.pubkey(), &world.mint, &world.standard.id(), args)
 }
 
 /// Grows the beacon account one step.
@@ -79,34 +66,13 @@ pub fn grow_beacons(payer: &Pubkey) -> Instruction {
 }
 
 /// Seats an oracle.
-pub fn seat_oracle(deployer: &Pubkey, args: SeatOracleArgs) -> Instruction {
-    build(
-        accounts::SeatOracle {
-            authority: *deployer,
-            config: pda::config(),
-            oracles: pda::oracles(),
-            oracle: pda::oracle(&args.oracle_authority),
-            system_program: SYSTEM,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::SeatOracle { args },
-    )
+pub fn seat_oracle(world: &World, args: SeatOracleArgs) -> Instruction {
+    millrace_client::ix::seat_oracle(&world.deployer.pubkey(), &world.market(), args)
 }
 
 /// Seals genesis.
 pub fn seal_genesis(deployer: &Pubkey) -> Instruction {
-    build(
-        accounts::SealGenesis {
-            authority: *deployer,
-            config: pda::config(),
-            oracles: pda::oracles(),
-            beacons: pda::beacons(),
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::SealGenesis {},
-    )
+    millrace_client::ix::seal_genesis(deployer)
 }
 
 /// Opens a provider account.

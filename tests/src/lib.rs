@@ -14,6 +14,8 @@
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
 pub mod books;
+pub mod buffers;
+pub mod cluster;
 pub mod deal;
 pub mod fraud;
 pub mod genesis;
@@ -26,11 +28,13 @@ pub mod pda;
 pub mod record;
 pub mod report;
 pub mod tokens;
+pub mod voting;
 pub mod world;
 
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use books::Books;
+pub use cluster::{cluster_args, guaranteed_args, Cluster, Figures};
 pub use deal::{job_args, Deal, BID_PER_SEC};
 pub use genesis::{local_bounds, local_params, Genesis};
 pub use keys::{key, key_where};
@@ -43,4 +47,5 @@ pub use report::Report;
 pub use solana_keypair::Keypair;
 pub use solana_signer::Signer;
 pub use tokens::TokenStandard;
+pub use voting::Voter;
 pub use world::World;

@@ -39,7 +39,7 @@ pub fn lease(job: &Pubkey, index: u8) -> Pubkey {
     find(&[LEASE_SEED, job.as_ref(), &[index]])
 }
 
-/// The token vault of a provider or customer account.
+/// The token vault of a provider, customer or lock account.
 pub fn vault(owner: &Pubkey) -> Pubkey {
     find(&[VAULT_SEED, owner.as_ref()])
 }
@@ -67,6 +67,46 @@ pub fn beacons() -> Pubkey {
 /// The fraud case of a commit; `commit_id` is the sha256 of the commit's bytes.
 pub fn fraud_case(commit_id: &[u8; 32]) -> Pubkey {
     find(&[FRAUD_SEED, commit_id])
+}
+
+/// The `number`-th claim on the bonds of a provider account.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
+}
+
+/// The dispute of a lease.
+pub fn dispute(lease: &Pubkey) -> Pubkey {
+    find(&[DISPUTE_SEED, lease.as_ref()])
+}
+
+/// The address that signs for governance: it owns treasury and oracle pool.
+pub fn governance() -> Pubkey {
+    find(&[GOVERNANCE_SEED])
+}
+
+/// The treasury's token account.
+pub fn treasury() -> Pubkey {
+    find(&[TREASURY_SEED])
+}
+
+/// The oracle pool's token account.
+pub fn oracle_pool() -> Pubkey {
+    find(&[ORACLE_POOL_SEED])
+}
+
+/// The vote lock of a key.
+pub fn lock(voter: &Pubkey) -> Pubkey {
+    find(&[LOCK_SEED, voter.as_ref()])
+}
+
+/// The proposal numbered `id`.
+pub fn proposal(id: u64) -> Pubkey {
+    find(&[PROPOSAL_SEED, &id.to_le_bytes()])
+}
+
+/// The vote of `voter` on a proposal account.
+pub fn vote(proposal: &Pubkey, voter: &Pubkey) -> Pubkey {
+    find(&[VOTE_SEED, proposal.as_ref(), voter.as_ref()])
 }
 
 /// The account that signs the program's events.

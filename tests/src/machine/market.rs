@@ -9,7 +9,8 @@ use super::reports::Draft;
 use super::{moves, Dice, Model, Plan, Seen, BURNT};
 use crate::fraud::SparseRun;
 use crate::keys::{customer_key, provider_key};
-use crate::{key, pda, Books, Buyer, Genesis, Instruction, Keypair, Pubkey, Seller, Signer, TokenStandard, World};
+use crate::{key, pda, Books, Buyer, Genesis, Instruction, Keypair, Pubkey};
+use crate::{Seller, Signer, TokenStandard, Voter, World};
 
 /// Sellers; the last is one of the gang.
 pub const SELLERS: usize = 3;
@@ -17,6 +18,8 @@ pub const SELLERS: usize = 3;
 pub const BUYERS: usize = 3;
 /// Watchers; the last is one of the gang.
 pub const WATCHERS: usize = 2;
+/// Token holders; the last is one of the gang.
+pub const VOTERS: usize = 3;
 /// Weights of the oracles' seats. Three fifths of the whole is exactly the quorum's bound and not a quorum; the last
 /// two are of the gang.
 pub const WEIGHTS: [u64; 5] = [3, 3, 2, 1, 1];
@@ -36,6 +39,8 @@ pub enum Actor {
     Watcher(usize),
     /// Holder of a seat.
     Oracle(usize),
+    /// Token holder.
+    Voter(usize),
 }
 
 impl Actor {
@@ -46,6 +51,7 @@ impl Actor {
             Self::Buyer(nth) => nth == BUYERS - 1,
             Self::Watcher(nth) => nth == WATCHERS - 1,
             Self::Oracle(nth) => nth >= WEIGHTS.len() - GANG_SEATS,
+            Self::Voter(nth) => nth == VOTERS - 1,
         }
     }
 }
@@ -90,6 +96,10 @@ pub struct Market {
     pub buyers: Vec<Rc<Buyer>>,
     /// Watchers.
     pub watchers: Vec<Rc<Watcher>>,
+    /// Token holders.
+    pub voters: Vec<Rc<Voter>>,
+    /// Token accounts of the oracles, by seat.
+    pub oracle_tokens: Vec<Pubkey>,
     /// Every key there is.
     pub keys: Rc<BTreeMap<Pubkey, Keypair>>,
     pub(super) actors: Rc<BTreeMap<Pubkey, Actor>>,
@@ -160,11 +170,25 @@ impl Market {
             know(Actor::Watcher(nth), &authority);
             watchers.push(Rc::new(Watcher { authority, tokens }));
         }
-        for (nth, oracle) in world.oracles.iter().enumerate() {
-            know(Actor::Oracle(nth), oracle);
+        let mut voters = vec![];
+        for nth in 0..VOTERS {
+            // Any two together are a tenth of all there is and more.
+            let voter = world.holder(&format!("voter {nth}"), 80_000_000 * MILL);
+            know(Actor::Voter(nth), &voter.key);
+            voters.push(Rc::new(voter));
+        }
+        let mut oracle_tokens = vec![];
+        for nth in 0..world.oracles.len() {
+            let oracle = world.oracles[nth].insecure_clone();
+            know(Actor::Oracle(nth), &oracle);
+            oracle_tokens.push(world.put_tokens(&format!("oracle {nth} tokens"), &oracle.pubkey(), 1_000 * MILL));
         }
         let books = Books::of(&world);
-        let model = Model::new(&world);
+        let mut model = Model::new(&world);
+        for (seat, oracle) in world.oracles.iter().enumerate() {
+            let key = pda::oracle(&oracle.pubkey());
+            model.seat(key, Actor::Oracle(seat), books.oracles[&key].vault);
+        }
         Self {
             world,
             books,
@@ -172,6 +196,8 @@ impl Market {
             sellers,
             buyers,
             watchers,
+            voters,
+            oracle_tokens,
             keys: Rc::new(keys),
             actors: Rc::new(actors),
             silent: BTreeSet::new(),
@@ -190,6 +216,8 @@ impl Market {
             sellers: self.sellers.clone(),
             buyers: self.buyers.clone(),
             watchers: self.watchers.clone(),
+            voters: self.voters.clone(),
+            oracle_tokens: self.oracle_tokens.clone(),
             keys: self.keys.clone(),
             actors: self.actors.clone(),
             silent: self.silent.clone(),
@@ -230,13 +258,14 @@ impl Market {
         self.holder(key).is_none_or(|actor| !self.silent.contains(&actor))
     }
 
-    /// The token account of an actor that has one, and what it began with.
-    pub fn wallet(&self, actor: Actor) -> Option<Pubkey> {
+    /// The token account of an actor.
+    pub fn wallet(&self, actor: Actor) -> Pubkey {
         match actor {
-            Actor::Seller(nth) => Some(self.sellers[nth].tokens),
-            Actor::Buyer(nth) => Some(self.buyers[nth].tokens),
-            Actor::Watcher(nth) => Some(self.watchers[nth].tokens),
-            Actor::Oracle(_) => None,
+            Actor::Seller(nth) => self.sellers[nth].tokens,
+            Actor::Buyer(nth) => self.buyers[nth].tokens,
+            Actor::Watcher(nth) => self.watchers[nth].tokens,
+            Actor::Oracle(nth) => self.oracle_tokens[nth],
+            Actor::Voter(nth) => self.voters[nth].tokens,
         }
     }
 

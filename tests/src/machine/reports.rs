@@ -1,6 +1,6 @@
 //! What oracles put forward for an epoch.
 
-use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, Verdict};
+use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, OracleLeaf, Verdict};
 use millrace_core::merkle::TreeNode;
 
 use super::{Dice, Market};
@@ -13,6 +13,8 @@ pub enum Found {
     Lease(LeaseLeaf),
     /// Of a node.
     Node(NodeLeaf),
+    /// Of an oracle.
+    Oracle(OracleLeaf),
 }
 
 impl Found {
@@ -21,8 +23,20 @@ impl Found {
         match self {
             Self::Lease(leaf) => leaf.tree_node(),
             Self::Node(leaf) => leaf.tree_node(),
+            Self::Oracle(leaf) => leaf.tree_node(),
         }
     }
+}
+
+/// What is kept and lost of a guaranteed lease's live seconds: most of what was kept and lost before stays so.
+fn kept(leaf: LeaseLeaf, before: [u64; 3], dice: &mut Dice) -> LeaseLeaf {
+    if dice.once_in(16) {
+        return LeaseLeaf { checkpointed_secs: dice.below(2_000), lost_secs: dice.below(500), ..leaf };
+    }
+    let live_secs = leaf.live_secs.max(before[0]);
+    let lost_secs = before[2] + dice.below(3) * dice.below(live_secs - before[1] - before[2] + 1) / 4;
+    let checkpointed_secs = before[1] + dice.below(live_secs - before[1] - lost_secs + 1);
+    LeaseLeaf { live_secs, checkpointed_secs, lost_secs, ..leaf }
 }
 
 /// A report an oracle may sign.
@@ -60,7 +74,8 @@ impl Draft {
                 _ => LeaseStatus::Running,
             };
             let at = if dice.once_in(20) { now + 1 + dice.below(100) as i64 } else { now };
-            found.push(Found::Lease(LeaseLeaf { at, ..market.world.lease_leaf(key, live_secs, status) }));
+            let leaf = LeaseLeaf { at, ..market.world.lease_leaf(key, live_secs, status) };
+            found.push(Found::Lease(if lease.is_member { kept(leaf, lease.seen_secs, dice) } else { leaf }));
         }
         for (key, node) in &market.books.nodes {
             if node.is_retired() || !(node.verified_until < now + 3_600 || dice.once_in(3)) {
@@ -74,6 +89,12 @@ impl Draft {
                 _ => NodeLeaf { gops: node.claimed_gops, ..good },
             };
             found.push(Found::Node(leaf));
+        }
+        for (key, oracle) in &market.model.oracles {
+            if dice.once_in(2) {
+                let opened = oracle.opened.0 + dice.below(3);
+                found.push(Found::Oracle(OracleLeaf { oracle: key.to_bytes(), signed: opened, opened, at: now }));
+            }
         }
         // An epoch without work still has a report.
         let nobody = Pubkey::new_from_array([1; 32]);

@@ -219,6 +219,9 @@ fn everyone_leaves(market: &mut Market, dice: &mut Dice) -> Result<(), String> {
         let actor = actors.swap_remove(dice.below(actors.len() as u64) as usize);
         market.leave(actor)?;
     }
+    for claim in market.model.claims.keys().copied().collect::<Vec<_>>() {
+        return Err(format!("everyone is out, and the claim {claim} is left"));
+    }
     let left = [&market.books.jobs.len(), &market.books.leases.len(), &market.books.nodes.len()];
     match left.iter().all(|count| **count == 0) {
         true => Ok(()),

@@ -3,11 +3,11 @@
 use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::{accounts, instruction};
 
-use super::{build, Market, SYSTEM_PROGRAM};
+use super::{build, SYSTEM_PROGRAM};
 use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
 
-/// Opens the market. Signed and paid by the program's upgrade `authority`.
-pub fn initialize(authority: &Pubkey, market: &Market, args: InitializeArgs) -> Instruction {
+/// Opens the market of `mint`, which belongs to `token_program`. Signed and paid by the program's upgrade `authority`.
+pub fn initialize(authority: &Pubkey, mint: &Pubkey, token_program: &Pubkey, args: InitializeArgs) -> Instruction {
     build(
         accounts::Initialize {
             authority: *authority,
@@ -16,9 +16,10 @@ pub fn initialize(authority: &Pubkey, market: &Market, args: InitializeArgs) -> 
             oracles: pda::oracles(),
             reports: pda::reports(),
             beacons: pda::beacons(),
-            mint: market.mint,
-            treasury: market.treasury,
-            oracle_pool: market.oracle_pool,
+            mint: *mint,
+            treasury: pda::treasury(),
+            oracle_pool: pda::oracle_pool(),
+            token_program: *token_program,
             slot_hashes: solana_sdk_ids::sysvar::slot_hashes::ID,
             system_program: SYSTEM_PROGRAM,
             event_authority: pda::event_authority(),
@@ -43,13 +44,17 @@ pub fn grow_beacons(payer: &Pubkey) -> Instruction {
 }
 
 /// Adds an oracle seat. Signed and paid by the deployer.
-pub fn seat_oracle(authority: &Pubkey, args: SeatOracleArgs) -> Instruction {
+pub fn seat_oracle(authority: &Pubkey, market: &Market, args: SeatOracleArgs) -> Instruction {
+    let oracle = pda::oracle(&args.oracle_authority);
     build(
         accounts::SeatOracle {
             authority: *authority,
             config: pda::config(),
             oracles: pda::oracles(),
-            oracle: pda::oracle(&args.oracle_authority),
+            oracle,
+            vault: pda::vault(&oracle),
+            mint: market.mint,
+            token_program: market.token_program,
             system_program: SYSTEM_PROGRAM,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
@@ -58,7 +63,7 @@ pub fn seat_oracle(authority: &Pubkey, args: SeatOracleArgs) -> Instruction {
     )
 }
 
-/// Ends genesis. Signed by the deployer.
+/// Ends genesis and gives the right to upgrade the program to governance. Signed by the deployer.
 pub fn seal_genesis(authority: &Pubkey) -> Instruction {
     build(
         accounts::SealGenesis {
@@ -66,6 +71,9 @@ pub fn seal_genesis(authority: &Pubkey) -> Instruction {
             config: pda::config(),
             oracles: pda::oracles(),
             beacons: pda::beacons(),
+            program_data: pda::program_data(),
+            governance: pda::governance(),
+            loader: solana_sdk_ids::bpf_loader_upgradeable::ID,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },

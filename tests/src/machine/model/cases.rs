@@ -2,7 +2,7 @@
 
 use millrace::constants::BEACON_RING;
 
-use super::{share_down, Model, Why};
+use super::{share_down, Model, NodeModel, ProviderModel, Why};
 use crate::books::holds;
 use crate::machine::{Actor, Flows, Seen, BURNT};
 use crate::Pubkey;
@@ -51,10 +51,13 @@ impl Model {
     /// A wrong entry or a false link is proven.
     pub fn prove(&mut self, key: &Pubkey, is_link: bool, now: i64) -> Result<Flows, String> {
         let mut case = self.case(key)?;
-        let is_open = case.owed.is_none() && !case.is_done && !case.is_fraud() && now < case.closes_at;
+        let is_over = case.is_done && case.entries == 0;
+        let is_open = case.owed.is_none() && !is_over && !case.is_fraud() && now < case.closes_at;
         holds!(is_open, "something was proven in a case that is closed");
         case.is_link_false |= is_link;
         case.entries += u8::from(!is_link);
+        // A flipped bit that was paid for is fraud all the same, once two more are found.
+        case.is_done &= !case.is_fraud();
         self.cases.insert(*key, case);
         Ok(vec![])
     }
@@ -67,8 +70,7 @@ impl Model {
         let provider = self.providers.get(&case.provider).ok_or("its provider is gone")?.clone();
         let taken = u64::try_from(-seen.gain(&provider.vault)).map_err(|_| "a slash paid the slashed")?;
         let owed = self.penalty(&mut case, seen.now);
-        let reachable = provider.backing() - self.locked(&case.provider) + self.still_locked(&case);
-        let wanted = owed.min(reachable);
+        let wanted = owed.min(self.reachable(&case, &provider));
         holds!(taken == wanted, "I7: a slash took {taken} base units, had to take {wanted} of {owed} due");
         self.take(&case, taken, seen)?;
         let left = owed - taken;
@@ -76,6 +78,11 @@ impl Model {
             case.owed = Some(left);
         } else if let Some(node) = self.nodes.get_mut(&case.node) {
             node.answers_with -= taken;
+        }
+        if case.entries > 0 && !case.is_fraud() {
+            // More may still be proven, as long as the commit can be accused at all.
+            let window_ends_at = seen.after.cases[key].closes_at;
+            case.closes_at = case.closes_at.max(window_ends_at);
         }
         case.is_done = !case.is_fraud() || left == 0 || self.providers[&case.provider].backing() == 0;
         let bounty = share_down(taken, self.params.bounty_bps);
@@ -107,10 +114,12 @@ impl Model {
         }
     }
 
-    /// What the offending node itself locks and a penalty short of fraud reaches all the same, base units.
-    fn still_locked(&self, case: &CaseModel) -> u64 {
-        let node = self.nodes.get(&case.node).filter(|node| node.retired_at.is_none() && !case.is_fraud());
-        node.map_or(0, |node| node.answers_with)
+    /// What an execution that names no other node reaches, base units: all but what other nodes, their bids and leases
+    /// lock.
+    fn reachable(&self, case: &CaseModel, provider: &ProviderModel) -> u64 {
+        let own = self.nodes.get(&case.node).map_or(0, NodeModel::locks);
+        // A fraud's penalty is no longer among what its node locks.
+        provider.backing() - (self.locked(&case.provider) - own)
     }
 
     /// Books what was taken. The order within a provider's stake is the program's; that the sum is right, and that
@@ -120,9 +129,15 @@ impl Model {
         let provider = self.providers.get_mut(&case.provider).ok_or("its provider is gone")?;
         let before = provider.clone();
         provider.stake = account.stake;
+        provider.claims = account.claims;
         provider.unbonding = account.unbonding_entries().iter().map(|entry| (entry.amount, entry.matures_at)).collect();
         let fell = before.backing().checked_sub(provider.backing());
         holds!(fell == Some(taken), "a slash of {taken} base units lowered the stake by {fell:?}");
+        let bid_bond = seen.after.nodes.get(&case.node).map(|node| node.bid_bond);
+        if let Some(bid) = self.nodes.get_mut(&case.node).and_then(|node| node.bid.as_mut()) {
+            bid.bond = bid_bond.filter(|bond| *bond <= bid.bond).ok_or("a slash raised a bond")?;
+        }
+        let provider = self.provider(&case.provider)?;
         let kept = provider.unbonding.len().saturating_sub(1);
         let is_newest = provider.unbonding.len() <= before.unbonding.len()
             && provider.unbonding.iter().take(kept).eq(before.unbonding.iter().take(kept));

@@ -1,9 +1,9 @@
 //! Customers and their jobs.
 
 use millrace::instructions::PostJobArgs;
-use millrace::state::Params;
+use millrace::state::{Params, Tier};
 
-use super::{share_down, share_up, Model, Why};
+use super::{share_down, share_up, Creditor, Model, Why};
 use crate::books::holds;
 use crate::machine::{Actor, Flows, BURNT};
 use crate::Pubkey;
@@ -28,8 +28,16 @@ pub struct JobModel {
     pub customer: Pubkey,
     /// Longest it may run, seconds.
     pub max_secs: u64,
-    /// Most one position can cost, base units.
-    pub position_cost: u64,
+    /// Highest bid allowed, base units a second.
+    pub max_per_sec: u64,
+    /// Whether kept seconds are paid, bonds stand behind leases and stand-bys take over.
+    pub is_guaranteed: bool,
+    /// Stand-bys wanted.
+    pub standbys: u8,
+    /// Stand-bys without a lease.
+    pub standbys_left: u8,
+    /// Leases opened so far.
+    pub leases_opened: u8,
     /// What it still holds itself, base units.
     pub reserve: u64,
     /// Positions without a lease.
@@ -38,13 +46,40 @@ pub struct JobModel {
     pub bidding_ends_at: i64,
     /// Instant from which anyone may cancel it.
     pub award_by: i64,
-    /// Whether it takes awards.
+    /// Whether it takes awards of positions.
     pub is_open: bool,
+    /// Whether it was withdrawn.
+    pub is_cancelled: bool,
     /// Parameters when it was posted.
     pub terms: Params,
 }
 
 impl JobModel {
+    /// A share of the most a position can be paid, rounded up against the bidder.
+    fn share_of_most(&self, bps: u16) -> u64 {
+        share_up(self.max_per_sec * self.max_secs, bps)
+    }
+
+    /// Bond behind a bid, base units.
+    pub fn bid_bond(&self) -> u64 {
+        self.share_of_most(self.terms.bid_bond_bps)
+    }
+
+    /// Bond behind a lease, base units.
+    pub fn lease_bond(&self) -> u64 {
+        if self.is_guaranteed { self.share_of_most(self.terms.bond_bps) } else { 0 }
+    }
+
+    /// The most one position can cost, base units: each hand-over may round a fee up once more.
+    pub fn position_cost(&self) -> u64 {
+        self.cost_at(self.max_per_sec) + u64::from(self.standbys)
+    }
+
+    /// The most one stand-by can cost, base units.
+    pub fn standby_cost(&self) -> u64 {
+        self.cost_at(share_up(self.max_per_sec, self.terms.standby_bps).max(1))
+    }
+
     /// The most a lease at `per_sec` can cost, base units.
     pub fn cost_at(&self, per_sec: u64) -> u64 {
         let gross = per_sec * self.max_secs;
@@ -53,7 +88,7 @@ impl JobModel {
 }
 
 impl Model {
-    fn customer(&mut self, key: &Pubkey) -> Result<&mut CustomerModel, String> {
+    pub(super) fn customer(&mut self, key: &Pubkey) -> Result<&mut CustomerModel, String> {
         self.customers.get_mut(key).ok_or_else(|| format!("there is no customer {key}"))
     }
 
@@ -87,7 +122,9 @@ impl Model {
         let customer = self.customer(key)?.clone();
         let left = customer.free + customer.fee_due;
         let jobs = self.jobs.values().filter(|job| job.customer == *key).count();
-        holds!(left == 0 && jobs == 0, "a customer was closed with {left} base units of its own and {jobs} jobs");
+        let claims = self.claims.values().filter(|claim| claim.to == Creditor::Customer(*key)).count();
+        let is_empty = left == 0 && jobs == 0 && claims == 0;
+        holds!(is_empty, "a customer was closed with {left} base units of its own, {jobs} jobs, {claims} claims");
         self.customers.remove(key);
         Ok(self.sweep_dust(&customer.vault))
     }
@@ -111,20 +148,25 @@ impl Model {
 
     /// A job is posted.
     pub fn post_job(&mut self, key: Pubkey, customer: Pubkey, args: &PostJobArgs, now: i64) -> Result<Flows, String> {
-        let positions = args.requirements.node_count;
+        let wanted = &args.requirements;
         let mut job = JobModel {
             customer,
             max_secs: args.max_secs,
-            position_cost: 0,
+            max_per_sec: args.max_per_sec,
+            is_guaranteed: args.tier == Tier::Guaranteed as u8,
+            standbys: wanted.standby_count,
+            standbys_left: wanted.standby_count,
+            leases_opened: 0,
             reserve: 0,
-            positions_left: positions,
+            positions_left: wanted.node_count,
             bidding_ends_at: now + args.bidding_secs,
             award_by: now + args.bidding_secs + self.params.award_window_secs,
             is_open: true,
+            is_cancelled: false,
             terms: self.params,
         };
-        job.position_cost = job.cost_at(args.max_per_sec);
-        job.reserve = job.position_cost * u64::from(positions);
+        job.reserve = job.position_cost() * u64::from(wanted.node_count);
+        job.reserve += job.standby_cost() * u64::from(wanted.standby_count);
         let payer = self.customer(&customer)?;
         holds!(job.reserve <= payer.free, "a job of {} was posted with {} free", job.reserve, payer.free);
         payer.free -= job.reserve;
@@ -137,7 +179,7 @@ impl Model {
         let job = self.jobs.get_mut(key).ok_or("there is no such job")?;
         holds!(job.is_open, "a job was cancelled that takes no awards");
         holds!(is_by_owner || now >= job.award_by, "a stranger cancelled a job before its award was due");
-        job.is_open = false;
+        (job.is_open, job.is_cancelled) = (false, true);
         let (customer, reserve) = (job.customer, std::mem::take(&mut job.reserve));
         self.give_back(&customer, reserve)?;
         Ok(vec![])

@@ -5,20 +5,29 @@
 //! tokens had to move. After each, its books are compared with the accounts'.
 
 mod cases;
+mod claims;
 mod customers;
+mod disputes;
+mod guaranteed;
 mod leases;
+mod oracles;
 mod providers;
 mod reports;
+mod votes;
 
 use std::collections::BTreeMap;
 
 use millrace::state::Params;
 
 pub use cases::CaseModel;
+pub use claims::{ClaimModel, Creditor};
 pub use customers::{CustomerModel, JobModel};
+pub use disputes::DisputeModel;
 pub use leases::LeaseModel;
+pub use oracles::OracleModel;
 pub use providers::{NodeModel, ProviderModel};
 pub use reports::{AcceptedReport, ReportsModel};
+pub use votes::{LockModel, ProposalModel};
 
 use super::{Actor, Flows};
 use crate::books::holds;
@@ -29,10 +38,18 @@ use crate::{Books, Pubkey, World};
 pub enum Why {
     /// Pay for seconds that a quorum of oracles saw.
     ProvenSeconds,
-    /// The bond of a bid that was not kept.
-    BrokenBid,
+    /// A bond, to those a broken promise harmed.
+    Bond,
     /// A prover's part of a slash.
     Bounty,
+    /// The bond of a dispute that was dismissed.
+    Dispute,
+    /// An oracle's share of the fees, for observations it opened.
+    Reward,
+    /// The deposit of a proposal that too few voted on.
+    Deposit,
+    /// Out of the treasury, by a vote.
+    Grant,
     /// Fees on payments.
     Fee,
     /// What a slash burns.
@@ -43,7 +60,7 @@ pub enum Why {
 #[derive(Clone, Copy, Debug)]
 pub struct Passed {
     /// Who lost them.
-    pub from: Actor,
+    pub from: Option<Actor>,
     /// Who has them now.
     pub to: Option<Actor>,
     /// Base units.
@@ -69,6 +86,20 @@ pub struct Model {
     pub nodes: BTreeMap<Pubkey, NodeModel>,
     /// Open fraud cases.
     pub cases: BTreeMap<Pubkey, CaseModel>,
+    /// Open claims on bonds.
+    pub claims: BTreeMap<Pubkey, ClaimModel>,
+    /// Open disputes.
+    pub disputes: BTreeMap<Pubkey, DisputeModel>,
+    /// Oracles.
+    pub oracles: BTreeMap<Pubkey, OracleModel>,
+    /// Locks.
+    pub locks: BTreeMap<Pubkey, LockModel>,
+    /// Proposals.
+    pub proposals: BTreeMap<Pubkey, ProposalModel>,
+    /// Votes: the proposal and the voter's lock.
+    pub votes: BTreeMap<Pubkey, (Pubkey, Pubkey)>,
+    /// Parameters a vote has decided on.
+    pub pending: Option<Params>,
     /// What the oracles signed.
     pub reports: ReportsModel,
     /// Who gained by whom.
@@ -94,6 +125,13 @@ impl Model {
             providers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             cases: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            disputes: BTreeMap::new(),
+            oracles: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            pending: None,
             reports: ReportsModel::default(),
             passed: vec![],
             dust: BTreeMap::new(),
@@ -103,14 +141,14 @@ impl Model {
         }
     }
 
-    pub(super) fn pass(&mut self, from: Actor, to: Option<Actor>, amount: u64, why: Why) {
+    pub(crate) fn pass(&mut self, from: impl Into<Option<Actor>>, to: Option<Actor>, amount: u64, why: Why) {
         if amount > 0 {
-            self.passed.push(Passed { from, to, amount, why });
+            self.passed.push(Passed { from: from.into(), to, amount, why });
         }
     }
 
     /// Closing a vault leaves what strangers sent there to the treasury.
-    fn sweep_dust(&mut self, vault: &Pubkey) -> Flows {
+    pub(crate) fn sweep_dust(&mut self, vault: &Pubkey) -> Flows {
         let dust = i128::from(self.dust.remove(vault).unwrap_or(0));
         vec![(*vault, -dust), (self.treasury, dust)]
     }
@@ -126,6 +164,13 @@ impl Model {
         same_keys("providers", &self.providers, &books.providers)?;
         same_keys("nodes", &self.nodes, &books.nodes)?;
         same_keys("cases", &self.cases, &books.cases)?;
+        same_keys("claims", &self.claims, &books.claims)?;
+        same_keys("disputes", &self.disputes, &books.disputes)?;
+        same_keys("locks", &self.locks, &books.locks)?;
+        same_keys("proposals", &self.proposals, &books.proposals)?;
+        same_keys("votes", &self.votes, &books.votes)?;
+        self.compare_leases(books)?;
+        self.compare_votes(books)?;
         for (key, customer) in &self.customers {
             let account = &books.customers[key];
             let found = [account.free, account.fee_due];
@@ -138,17 +183,15 @@ impl Model {
             let entries: Vec<_> = entries.collect();
             let wanted = &provider.unbonding;
             holds!(entries == *wanted, "provider {key} unbonds {entries:?}, should {wanted:?}");
-            let found = [account.stake, account.earned, account.locked];
-            let wanted = [provider.stake, provider.earned, self.locked(key)];
-            holds!(found == wanted, "provider {key} has {found:?} staked, earned, locked; should have {wanted:?}");
+            let found = [account.stake, account.earned, account.locked, account.claims];
+            let wanted = [provider.stake, provider.earned, self.locked(key), provider.claims];
+            holds!(found == wanted, "provider {key}: {found:?} staked, earned, locked, claimed; should be {wanted:?}");
         }
-        for (key, lease) in &self.leases {
-            let account = &books.leases[key];
-            let found = [account.paid_secs, account.gross_amount, account.fee_amount, account.holdback_amount];
-            let wanted = [lease.paid_secs, lease.gross(), lease.fee(), lease.holdback()];
-            holds!(found == wanted, "I5: lease {key}: {found:?} seconds, gross, fee, held back; should be {wanted:?}");
-            let (found, wanted) = (account.has_ended(), lease.ended_at.is_some());
-            holds!(found == wanted, "lease {key} has ended: {found}, should: {wanted}");
+        for (key, oracle) in &self.oracles {
+            let account = &books.oracles[key];
+            let found = [account.stake, account.unbonding_amount];
+            let wanted = [oracle.stake, oracle.unbonding];
+            holds!(found == wanted, "oracle {key} has {found:?} at stake and unbonding, should have {wanted:?}");
         }
         Ok(())
     }

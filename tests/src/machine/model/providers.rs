@@ -1,8 +1,8 @@
 //! Providers, their nodes and bids.
 
-use super::{Model, Why};
+use super::{ClaimModel, Creditor, Model};
 use crate::books::holds;
-use crate::machine::{Actor, Flows};
+use crate::machine::{Actor, Flows, Seen};
 use crate::Pubkey;
 
 /// A provider.
@@ -18,12 +18,16 @@ pub struct ProviderModel {
     pub earned: u64,
     /// Stake on its way out, oldest first: amount, and instant it matures.
     pub unbonding: Vec<(u64, i64)>,
+    /// Kept for those its bonds pay, base units.
+    pub claims: u64,
+    /// Taken out of the stake by judged cases, base units.
+    pub frozen: u64,
 }
 
 impl ProviderModel {
     /// Stake that can be slashed, wherever it is, base units.
     pub fn backing(&self) -> u64 {
-        self.stake + self.unbonding.iter().map(|(amount, _)| amount).sum::<u64>()
+        self.stake + self.unbonding.iter().map(|(amount, _)| amount).sum::<u64>() + self.claims
     }
 }
 
@@ -64,20 +68,26 @@ impl NodeModel {
 }
 
 impl Model {
-    fn provider(&mut self, key: &Pubkey) -> Result<&mut ProviderModel, String> {
+    pub(super) fn provider(&mut self, key: &Pubkey) -> Result<&mut ProviderModel, String> {
         self.providers.get_mut(key).ok_or_else(|| format!("there is no provider {key}"))
     }
 
-    fn node(&mut self, key: &Pubkey) -> Result<&mut NodeModel, String> {
+    pub(super) fn node(&mut self, key: &Pubkey) -> Result<&mut NodeModel, String> {
         self.nodes.get_mut(key).ok_or_else(|| format!("there is no node {key}"))
     }
 
-    /// What of a provider's stake nodes and bids lock, base units.
+    /// What of a provider's stake nodes, bids and leases lock, base units.
     pub fn locked(&self, key: &Pubkey) -> u64 {
-        self.nodes.values().filter(|node| node.provider == *key).map(NodeModel::locks).sum()
+        let nodes: u64 = self.nodes.values().filter(|node| node.provider == *key).map(NodeModel::locks).sum();
+        nodes + self.lease_bonds(key)
     }
 
-    fn lock(&mut self, key: &Pubkey, amount: u64) -> Result<(), String> {
+    /// What stands behind a provider's leases, base units.
+    pub fn lease_bonds(&self, key: &Pubkey) -> u64 {
+        self.leases.values().filter(|lease| lease.provider == *key).map(|lease| lease.bond_left).sum()
+    }
+
+    pub(super) fn lock(&mut self, key: &Pubkey, amount: u64) -> Result<(), String> {
         let (stake, locked) = (self.provider(key)?.stake, self.locked(key));
         holds!(locked + amount <= stake, "I3: {amount} base units were locked of {stake}, of which {locked} are already");
         Ok(())
@@ -85,7 +95,7 @@ impl Model {
 
     /// A provider registers.
     pub fn register_provider(&mut self, key: Pubkey, actor: Actor, vault: Pubkey) {
-        self.providers.insert(key, ProviderModel { actor, vault, stake: 0, earned: 0, unbonding: vec![] });
+        self.providers.insert(key, ProviderModel { actor, vault, stake: 0, earned: 0, unbonding: vec![], claims: 0, frozen: 0 });
     }
 
     /// Stake comes in from `source`.
@@ -117,11 +127,13 @@ impl Model {
     /// A provider closes: nothing may be its own any more, nor come to it.
     pub fn close_provider(&mut self, key: &Pubkey) -> Result<Flows, String> {
         let provider = self.provider(key)?.clone();
-        let left = provider.backing() + provider.earned;
+        let left = provider.backing() + provider.earned + provider.frozen;
         let nodes = self.nodes.values().filter(|node| node.provider == *key).count();
         let leases = self.leases.values().filter(|lease| lease.provider == *key).count();
-        let is_empty = left == 0 && nodes == 0 && leases == 0;
-        holds!(is_empty, "a provider was closed with {left} base units, {nodes} nodes, {leases} leases");
+        let concerns = |claim: &&ClaimModel| claim.provider == *key || claim.to == Creditor::Provider(*key);
+        let claims = self.claims.values().filter(concerns).count();
+        let is_empty = left == 0 && nodes == 0 && leases == 0 && claims == 0;
+        holds!(is_empty, "a provider was closed with {left} base units, {nodes} nodes, {leases} leases, {claims} claims");
         self.providers.remove(key);
         Ok(self.sweep_dust(&provider.vault))
     }
@@ -171,7 +183,7 @@ impl Model {
     pub fn place_bid(&mut self, job_key: &Pubkey, key: &Pubkey, per_sec: u64, now: i64) -> Result<Flows, String> {
         let job = self.jobs.get(job_key).ok_or("there is no such job")?;
         holds!(job.is_open && now < job.bidding_ends_at, "a bid came in after bidding");
-        let bond = super::share_up(per_sec * job.max_secs, job.terms.bid_bond_bps);
+        let bond = job.bid_bond();
         let provider = self.node(key)?.provider;
         self.lock(&provider, bond)?;
         let node = self.node(key)?;
@@ -187,25 +199,19 @@ impl Model {
         Ok(vec![])
     }
 
-    /// A bid was not kept: its bond is the customer's.
-    pub fn drop_broken_bid(&mut self, job_key: &Pubkey, key: &Pubkey) -> Result<Flows, String> {
+    /// A bid was not kept. If by fault, its bond will be the customer's, by `claim`; else it is free stake again.
+    pub fn drop_broken_bid(&mut self, job_key: &Pubkey, key: &Pubkey, claim: &Pubkey, seen: &Seen) -> Result<Flows, String> {
         let job = self.jobs.get(job_key).ok_or("there is no such job")?.clone();
+        let is_due = (job.bidding_ends_at..job.award_by).contains(&seen.now);
+        holds!(is_due, "a bid was dropped outside of the time to award");
         let node = self.node(key)?;
-        let bond = match node.bid.take() {
-            Some(bid) if bid.job == *job_key => bid.bond,
-            other => {
-                node.bid = other;
-                0
-            }
-        };
-        let provider_key = node.provider;
-        let provider = self.provider(&provider_key)?;
-        provider.stake -= bond;
-        let (from, vault) = (provider.actor, provider.vault);
-        self.give_back(&job.customer, bond)?;
-        let customer = &self.customers[&job.customer];
-        let (to, customer_vault) = (customer.actor, customer.vault);
-        self.pass(from, Some(to), bond, Why::BrokenBid);
-        Ok(vec![(vault, -i128::from(bond)), (customer_vault, bond.into())])
+        let provider = node.provider;
+        let bond = node.bid.take_if(|bid| bid.job == *job_key).map_or(0, |bid| bid.bond);
+        if seen.after.claims.contains_key(claim) {
+            let matures_at = seen.now + job.terms.unbonding_secs;
+            let claim_model = ClaimModel { provider, to: Creditor::Customer(job.customer), amount: bond, matures_at };
+            self.open_claim(*claim, claim_model)?;
+        }
+        Ok(vec![])
     }
 }

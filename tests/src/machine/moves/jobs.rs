@@ -1,7 +1,7 @@
 //! Moves around jobs and bids.
 
-use millrace::instructions::PostJobArgs;
-use millrace::state::{Bid, Requirements};
+use millrace::instructions::{PlaceBidArgs, PostJobArgs};
+use millrace::state::{Bid, Requirements, Tier, Topology};
 
 use super::customers::buyer;
 use super::providers::seller_of;
@@ -27,14 +27,29 @@ pub fn post_job(market: &Market, nth: usize, args: PostJobArgs) -> Plan {
 }
 
 /// A seller offers `node` for `job`.
-pub fn place_bid(market: &Market, node: &Pubkey, job: &Pubkey, per_sec: u64) -> Plan {
+pub fn place_bid(market: &Market, node: &Pubkey, job: &Pubkey, args: PlaceBidArgs) -> Plan {
     let (node, job) = (*node, *job);
     let seller = market.sellers[seller_of(market, &market.books.nodes[&node].provider)].clone();
     let allowed = [seller.authority.pubkey(), seller.operator.pubkey()];
-    let bid = ix::place_bid(&seller, &node, &job, per_sec);
+    let per_sec = args.per_sec;
+    let bid = ix::place_bid_of(&seller, &node, &job, args);
     // For another job it is another bid.
     let plan = Plan::new(bid, &seller.operator).only(&allowed).about(&[node, job]);
     plan.then(move |model, seen| model.place_bid(&job, &node, per_sec, seen.now))
+}
+
+/// A seller offers `nodes` of one site for `job`, all or none.
+pub fn place_site_bid(market: &Market, nodes: &[Pubkey], job: &Pubkey, args: PlaceBidArgs) -> Plan {
+    let (nodes, job, per_sec) = (nodes.to_vec(), *job, args.per_sec);
+    let seller = market.sellers[seller_of(market, &market.books.nodes[&nodes[0]].provider)].clone();
+    let allowed = [seller.authority.pubkey(), seller.operator.pubkey()];
+    let bid = ix::place_site_bid(&seller, &nodes, &job, args);
+    let chosen: Vec<Pubkey> = nodes.iter().copied().chain([job]).collect();
+    let plan = Plan::new(bid, &seller.operator).only(&allowed).about(&chosen);
+    plan.then(move |model, seen| {
+        nodes.iter().try_for_each(|node| model.place_bid(&job, node, per_sec, seen.now).map(drop))?;
+        Ok(vec![])
+    })
 }
 
 /// Anyone releases the bid of `node`.
@@ -52,8 +67,7 @@ pub fn award(market: &Market, job: &Pubkey, node: &Pubkey, provider: &Pubkey, pa
     let buyer = market.buyers[buyer_of(market, &state.customer)].clone();
     let seller = market.sellers[seller_of(market, provider)].clone();
     let lease = pda::lease(&job, state.leases_opened);
-    let award = ix::award(&payer.pubkey(), &buyer, &seller, &node, &job);
-    let award = if state.leases_opened > 0 { ix::swap(award, &pda::lease(&job, 0), &lease) } else { award };
+    let award = ix::award_nth(&payer.pubkey(), &buyer, &seller, &node, &job, state.leases_opened);
     let plan = Plan::new(award, payer).about(&[job]).once();
     plan.then(move |model, seen| model.award(&job, &node, lease, seen.now))
 }
@@ -63,9 +77,10 @@ pub fn drop_broken_bid(market: &Market, job: &Pubkey, bid: &Bid, caller: &Keypai
     let (job, node) = (*job, bid.node);
     let buyer = market.buyers[buyer_of(market, &market.books.jobs[&job].customer)].clone();
     let seller = market.sellers[seller_of(market, &bid.provider)].clone();
-    let drop = ix::drop_broken_bid(&market.world, &buyer, &seller, &node, &job);
+    let claim = pda::claim(&bid.provider, market.books.providers[&bid.provider].next_claim);
+    let drop = ix::drop_broken_bid(&market.world, &caller.pubkey(), &buyer, &seller, &node, &job);
     let plan = Plan::new(drop, caller).about(&[job]).once();
-    plan.then(move |model, _| model.drop_broken_bid(&job, &node))
+    plan.then(move |model, seen| model.drop_broken_bid(&job, &node, &claim, seen))
 }
 
 /// `caller` withdraws `job`.
@@ -97,12 +112,18 @@ pub(super) fn any_post(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
         return None;
     }
     let standard = job_args();
+    let node_count = 1 + dice.below(3) as u8;
+    let is_guaranteed = dice.once_in(2);
+    let topology = dice.pick(&[Topology::Any, Topology::Any, Topology::SameRegion, Topology::SameSite])?;
+    let may_stand_by = is_guaranteed && topology != Topology::SameSite;
+    let standby_count = if may_stand_by { dice.below(u64::from(node_count) + 1) as u8 } else { 0 };
     let args = PostJobArgs {
         max_per_sec: 1 + dice.below(2_000),
         max_secs: 1 + dice.below(3_600),
         bidding_secs: 20 + dice.below(120) as i64,
         objective: dice.below(3) as u8,
-        requirements: Requirements { node_count: 1 + dice.below(3) as u8, ..standard.requirements },
+        tier: if is_guaranteed { Tier::Guaranteed } else { Tier::Spot } as u8,
+        requirements: Requirements { node_count, standby_count, topology: topology as u8, ..standard.requirements },
         ..standard
     };
     Some(post_job(market, nth, args))
@@ -115,7 +136,25 @@ pub(super) fn any_bid(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let nodes = market.books.nodes.iter().filter(|(_, node)| is_careless || (node.is_free() && node.is_able(now)));
     let node = dice.pick(&nodes.map(|(key, _)| *key).collect::<Vec<_>>())?;
     let per_sec = 1 + dice.below(market.books.jobs[&job].max_per_sec);
-    Some(place_bid(market, &node, &job, per_sec))
+    Some(place_bid(market, &node, &job, PlaceBidArgs { per_sec, may_stand_by: !dice.once_in(4) }))
+}
+
+pub(super) fn any_site_bid(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let now = market.world.now();
+    let is_site = |job: &millrace::state::Job| job.requirements.topology == Topology::SameSite as u8;
+    let job = any_job(market, dice, |job| job.is_open() && now < job.bidding_ends_at && is_site(job))?;
+    let state = &market.books.jobs[&job];
+    let provider = dice.pick(&market.books.providers.keys().copied().collect::<Vec<_>>())?;
+    let able = |node: &millrace::state::Node| node.provider == provider && node.is_free() && node.is_able(now);
+    let mut nodes: Vec<_> = market.books.nodes.iter().filter(|(_, node)| able(node)).map(|(key, _)| *key).collect();
+    nodes.truncate(usize::from(state.requirements.node_count));
+    if dice.once_in(10) && !nodes.is_empty() {
+        nodes.push(nodes[0]);
+    }
+    let per_sec = 1 + dice.below(state.max_per_sec);
+    let args = PlaceBidArgs { per_sec, may_stand_by: false };
+    let is_twice = nodes.len() > 1 && nodes[0] == nodes[nodes.len() - 1];
+    (!nodes.is_empty()).then(|| place_site_bid(market, &nodes, &job, args).fails_if(is_twice, "a node is named twice"))
 }
 
 pub(super) fn any_release(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
@@ -130,12 +169,12 @@ fn next_bid(market: &Market, dice: &mut Dice) -> Option<(Pubkey, Bid)> {
     let now = market.world.now();
     let is_due = |job: &millrace::state::Job| {
         let is_left = job.award_cursor < job.bid_count;
-        job.is_open() && (job.bidding_ends_at..job.award_by).contains(&now) && is_left
+        job.has_places() && (job.bidding_ends_at..job.award_by).contains(&now) && is_left
     };
     let job = any_job(market, dice, is_due)?;
     let bids = market.world.bids(&job);
-    let cursor = usize::from(market.books.jobs[&job].award_cursor);
-    Some((job, *bids.get(cursor)?))
+    let entry = market.books.jobs[&job].next_entry(&bids)?;
+    Some((job, *bids.get(entry)?))
 }
 
 pub(super) fn any_award(market: &mut Market, dice: &mut Dice) -> Option<Plan> {

@@ -118,10 +118,7 @@ pub(super) fn any_stop(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 
 pub(super) fn any_exit(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let now = market.world.now();
-    let is_silent = |lease: &Lease| {
-        let since = lease.last_leaf_at.max(lease.started_at) + lease.terms.oracle_outage_secs;
-        !lease.has_ended() && now >= since
-    };
+    let is_silent = |lease: &Lease| !lease.has_ended() && now >= lease.silent_until();
     let key = any_lease(market, dice, is_silent)?;
     let state = &market.books.leases[&key];
     let seller = market.sellers[seller_of(market, &state.provider)].clone();

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use millrace::constants::REPORT_RING;
-use millrace::instructions::ApplyAuditArgs;
+use millrace::instructions::{ApplyAuditArgs, ApplyOracleLeafArgs};
 use millrace::state::{Beacons, Reports};
 
 use crate::machine::market::WEIGHTS;
@@ -150,4 +150,91 @@ pub fn check_reports(market: &Market) -> Result<(), String> {
     let reports = market.world.read::<Reports>(&pda::reports());
     let epoch = market.world.epoch();
     [epoch, epoch.saturating_sub(1)].iter().try_for_each(|epoch| market.model.reports.compare(&reports, *epoch))
+}
+
+impl Market {
+    /// The account of the oracle in a seat.
+    pub fn oracle(&self, seat: usize) -> Pubkey {
+        pda::oracle(&self.world.oracles[seat].pubkey())
+    }
+}
+
+/// The oracle in `seat` stakes.
+pub fn stake_oracle(market: &Market, seat: usize, amount: u64) -> Plan {
+    let (oracle, source, key) = (market.oracle(seat), market.oracle_tokens[seat], &market.world.oracles[seat]);
+    let stake = ix::stake_oracle(&key.pubkey(), &source, &oracle, &market.world.market(), amount);
+    let plan = Plan::new(stake, key).only(&[key.pubkey()]);
+    plan.then(move |model, _| model.stake_oracle(&oracle, source, amount))
+}
+
+/// The oracle in `seat` begins to unstake.
+pub fn begin_oracle_unstake(market: &Market, seat: usize, amount: u64) -> Plan {
+    let (oracle, key) = (market.oracle(seat), &market.world.oracles[seat]);
+    let plan = Plan::new(ix::begin_oracle_unstake(&key.pubkey(), amount), key).only(&[key.pubkey()]);
+    plan.then(move |model, seen| model.begin_oracle_unstake(&oracle, amount, seen.now))
+}
+
+/// The oracle in `seat` withdraws.
+pub fn withdraw_oracle(market: &Market, seat: usize) -> Plan {
+    let (oracle, to, key) = (market.oracle(seat), market.oracle_tokens[seat], &market.world.oracles[seat]);
+    let withdraw = ix::withdraw_oracle(&key.pubkey(), &to, &market.world.market());
+    let plan = Plan::new(withdraw, key).only(&[key.pubkey()]);
+    plan.then(move |model, seen| model.withdraw_oracle(&oracle, to, seen.now))
+}
+
+fn any_seat(market: &Market, dice: &mut Dice) -> usize {
+    dice.below(market.world.oracles.len() as u64) as usize
+}
+
+pub(super) fn any_oracle_stake(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let seat = any_seat(market, dice);
+    Some(stake_oracle(market, seat, dice.below(50 * crate::MILL)))
+}
+
+pub(super) fn any_oracle_unstaking(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let seat = any_seat(market, dice);
+    let stake = market.model.oracles[&market.oracle(seat)].stake;
+    let amount = dice.below(stake + 2);
+    Some(begin_oracle_unstake(market, seat, amount).fails_if(amount > stake, "it is more than is at stake"))
+}
+
+pub(super) fn any_oracle_withdrawal(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let seat = any_seat(market, dice);
+    Some(withdraw_oracle(market, seat))
+}
+
+pub(super) fn any_oracle_leaf(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let mut leaves = vec![];
+    for (at, draft) in &market.drafts {
+        for (nth, found) in draft.found.iter().enumerate() {
+            if let Found::Oracle(leaf) = found {
+                leaves.push((*at, nth, *leaf));
+            }
+        }
+    }
+    // The newest are the ones that count.
+    let newest = leaves.len().saturating_sub(if dice.once_in(4) { leaves.len() } else { 6 });
+    let (at, nth, leaf) = dice.pick(&leaves[newest..])?;
+    let key = Pubkey::new_from_array(leaf.oracle);
+    let known = market.model.oracles.get(&key)?.opened;
+    let is_signed = market.model.reports.accepted_with(at.0, &leaf.tree_node()).is_some();
+    let (index, path) = market.drafts[&at].report.proof(nth);
+    let args = ApplyOracleLeafArgs { epoch: at.0, index, leaf: leaf.to_bytes(), path };
+    let caller = market.anyone(dice);
+    let plan = Plan::new(ix::apply_oracle_leaf(&key, &market.world.market(), args), &caller)
+        .once()
+        .fails_if(!is_signed, "no quorum signed the leaf")
+        .fails_if(leaf.at <= known.1 || leaf.opened < known.0, "the leaf is stale");
+    Some(plan.then(move |model, _| model.apply_oracle_leaf(&key, leaf.opened, leaf.at)))
+}
+
+pub(super) fn any_reward(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let seat = any_seat(market, dice);
+    let (key, to) = (market.oracle(seat), market.oracle_tokens[seat]);
+    let period_epochs = market.model.params.reward_period_epochs;
+    let period = market.world.epoch() / period_epochs;
+    let caller = market.anyone(dice);
+    // Which of its owner's token accounts is paid is the caller's choice; here each has one.
+    let plan = Plan::new(ix::claim_reward(&key, &to, &market.world.market()), &caller);
+    Some(plan.then(move |model, seen| model.claim_reward(&key, to, period, seen)))
 }

@@ -22,9 +22,16 @@ pub fn deadlines(market: &Market) -> Vec<i64> {
         at.extend([job.bidding_ends_at, job.award_by]);
     }
     for lease in books.leases.values() {
-        let silent_until = lease.last_leaf_at.max(lease.started_at) + lease.terms.oracle_outage_secs;
-        at.push(if lease.has_ended() { lease.closes_at() } else { silent_until });
+        at.push(if lease.has_ended() { lease.closes_at() } else { lease.silent_until() });
     }
+    at.extend(books.claims.values().map(|claim| claim.matures_at));
+    at.extend(books.disputes.values().flat_map(|dispute| [dispute.vote_until, dispute.appeal_until]));
+    at.extend(books.slash_cases.values().map(|case| case.appeal_until));
+    at.extend(books.oracles.values().map(|oracle| oracle.unbonding_matures_at));
+    at.extend(books.locks.values().flat_map(|lock| [lock.lock_until, lock.held_until]));
+    at.extend(books.proposals.values().flat_map(|proposal| {
+        [proposal.voting_ends_at, proposal.eta, proposal.expires_at + 1]
+    }));
     for provider in books.providers.values() {
         at.extend(provider.unbonding_entries().iter().map(|entry| entry.matures_at));
         at.push(provider.jailed_until);
@@ -52,7 +59,7 @@ pub(super) fn wait(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
         0..=4 => 1 + dice.below(30) as i64,
         5..=7 => 30 + dice.below(60) as i64,
         8 => 60 + dice.below(2_000) as i64,
-        9 if dice.once_in(12) => dice.pick(&[14_400, 63_000, 90_000])?,
+        9 if dice.once_in(12) => dice.pick(&[14_400, 61_440, 90_000])?,
         _ => {
             let deadlines = deadlines(market);
             let near = &deadlines[..deadlines.len().min(3)];
@@ -116,12 +123,15 @@ pub(super) fn grow_beacons(market: &mut Market, dice: &mut Dice) -> Option<Plan>
 /// A seat is taken after genesis.
 pub(super) fn seat_oracle(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let deployer = deployer(market, dice);
+    // Of a seat that is taken, or of somebody who has none.
     let args = SeatOracleArgs {
         oracle_authority: market.anyone(dice).pubkey(),
         weight: 1_000,
         endpoint: endpoint("http://127.0.0.1:9100"),
     };
-    Some(Plan::new(ix::seat_oracle(&deployer.pubkey(), args), &deployer).fails_if(true, "genesis is sealed"))
+    let mut seat = ix::seat_oracle(&market.world, args);
+    seat.accounts[0].pubkey = deployer.pubkey();
+    Some(Plan::new(seat, &deployer).fails_if(true, "genesis is sealed"))
 }
 
 /// Genesis is sealed once more.
