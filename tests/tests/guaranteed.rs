@@ -1,7 +1,7 @@
 //! The Guaranteed tier: what is reserved and locked, which seconds are paid, who takes over, and what bonds answer for.
 
 use millrace::events::{CompensationClaimed, FailedOver, LeaseClosed, LeaseSettled, UnkeptClaimed};
-use millrace::instructions::{PlaceBidArgs, PostJobArgs};
+use millrace::instructions::PlaceBidArgs;
 use millrace::state::{Claim, Job, JobState, Lease, LeaseRole, LeaseState, Node, Provider, ProviderStatus, NO_POSITION};
 use millrace_core::leaves::LeaseStatus;
 use millrace_tests::*;
@@ -74,13 +74,9 @@ fn positions_are_given_first_and_then_the_places_of_standbys() {
 #[test]
 fn nobody_stands_by_who_did_not_offer_it() {
     let mut world = World::new();
-    let sellers = world.sellers(3);
+    let sellers = world.sellers(2);
     let buyer = world.customer("buyer", 100 * MILL);
-    let mut args = guaranteed_args(2, 2);
-    args.requirements.node_count = 1;
-    args.requirements.standby_count = 1;
-    let job = world.post(&buyer, PostJobArgs { bidding_secs: 60, ..args });
-    // The board has two places: the third, who would stand by, came too late for one.
+    let job = world.post(&buyer, guaranteed_args(1, 1));
     for ((seller, node), (per_sec, may_stand_by)) in sellers.iter().zip([(700, true), (701, false)]) {
         let bid = ix::place_bid_of(seller, node, &job, PlaceBidArgs { per_sec, may_stand_by });
         world.must(&[bid], &[&seller.operator]);
@@ -257,9 +253,9 @@ fn a_standby_takes_over_the_rest_of_the_position_at_its_full_price() {
 fn a_position_changes_hands_as_often_as_there_are_standbys_and_its_reserve_covers_it() {
     let mut world = World::new();
     let mut args = guaranteed_args(3, 3);
-    (args.max_per_sec, args.max_secs) = (703, 3_599);
-    args.requirements.standby_count = 3;
-    let cluster = world.cluster_bid_for(PostJobArgs { bidding_secs: 60, ..args });
+    // The third stand-by's price is the highest there may be.
+    (args.max_per_sec, args.max_secs) = (705, 3_599);
+    let cluster = world.cluster_bid_for(args);
     (0..6).for_each(|index| {
         world.award_next(&cluster, index);
     });
@@ -273,7 +269,7 @@ fn a_position_changes_hands_as_often_as_there_are_standbys_and_its_reserve_cover
         world.assert_books();
     }
     let last = lease(&world, &at);
-    assert_eq!((last.max_secs, last.per_sec), (3_599 - 3 * 101, 705.min(last.per_sec)));
+    assert_eq!((last.max_secs, last.per_sec), (3_599 - 3 * 101, 705));
     world.warp_secs(4_000);
     let done = world.settle_kept(&at, (4_000, 4_000, 0), LeaseStatus::Completed).event::<LeaseSettled>();
     assert_eq!(done.paid_secs, 3_599 - 3 * 101, "every second the position had left");
