@@ -44,8 +44,7 @@ pub fn step(lease: &Lease, phase: JobPhase, now: i64) -> LeaseStep {
     if lease.has_ended() {
         return if now >= lease.closes_at() { LeaseStep::Close } else { LeaseStep::Wait };
     }
-    let silent_until = lease.last_leaf_at.max(lease.started_at).saturating_add(lease.terms.oracle_outage_secs);
-    if is_final(phase) && now >= silent_until {
+    if is_final(phase) && now >= lease.silent_until() {
         return LeaseStep::Exit;
     }
     LeaseStep::Wait
@@ -59,8 +58,14 @@ mod tests {
     use millrace::state::LeaseState;
 
     fn lease(state: LeaseState) -> Lease {
-        let mut lease =
-            Lease { state: state as u8, started_at: 100, last_leaf_at: 200, ended_at: 300, ..Lease::zeroed() };
+        let mut lease = Lease {
+            state: state as u8,
+            max_secs: 1_000,
+            started_at: 100,
+            last_leaf_at: 200,
+            ended_at: 300,
+            ..Lease::zeroed()
+        };
         lease.terms.dispute_window_secs = 50;
         lease.terms.oracle_outage_secs = 60;
         lease.terms.stop_notice_secs = 5;

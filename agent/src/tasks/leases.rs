@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use millrace::state::{Customer, Job, Lease};
+use millrace::state::{Customer, Job, Lease, Provider};
 use millrace_client::{fetch, ix, Pubkey, Signer};
 use millrace_jobs::{content_hash, pack_files, write_files, Bounds, InputBundle};
 use millrace_wire::messages::JobPhase;
@@ -145,8 +145,13 @@ async fn act(agent: &Arc<Agent>, view: &View, key: &Pubkey, lease: &Lease, recor
     match step(lease, record.phase, view.now) {
         LeaseStep::Wait => {}
         LeaseStep::Close => {
+            let Ok(Some(provider)) = fetch::<Provider>(agent.chain.as_ref(), &lease.provider).await else { return };
+            // What a failed lease owes its customer comes first.
+            let compensate = (lease.compensation_due(&provider) > 0)
+                .then(|| ix::claim_compensation(&caller, key, lease, provider.next_claim));
             let close = ix::close_lease(&caller, key, lease, &view.market());
-            note("close lease", agent.submit(&format!("close {key}"), &[close]).await);
+            let both: Vec<_> = compensate.into_iter().chain([close]).collect();
+            note("close lease", agent.submit(&format!("close {key}"), &both).await);
         }
         LeaseStep::Exit => {
             let exit = ix::exit_lease(&caller, key, lease);

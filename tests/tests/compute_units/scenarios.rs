@@ -1,7 +1,7 @@
 //! Every instruction of the program at its dearest and largest, each in a world where all its addresses have bump 255.
 
 use millrace::constants::MAX_SEATS;
-use millrace::instructions::{ApplyAuditArgs, PostJobArgs, SetTermsArgs};
+use millrace::instructions::{ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SetTermsArgs};
 use millrace::state::{Job, Node, Provider};
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 use millrace_core::leaves::LeaseStatus;
@@ -20,6 +20,9 @@ pub const LIFE: [&str; 7] =
 pub fn everything() -> Record {
     let mut record = genesis();
     for world in [provider_and_node, life_alone, other_ends, silence, broken_bid, stake_in_motion, fraud] {
+        record.merge(&world());
+    }
+    for world in [failed_member, ends_together, site] {
         record.merge(&world());
     }
     record
@@ -64,6 +67,101 @@ pub fn life(other_jobs: usize, standard: TokenStandard) -> Vec<(&'static str, u6
     world.assert_books();
     assert_eq!(units.iter().map(|(name, _)| *name).collect::<Vec<_>>(), LIFE);
     units
+}
+
+/// Units of the whole life of a Guaranteed job of three nodes of three providers.
+pub fn life_of_a_guaranteed_job() -> u64 {
+    let mut world = World::new();
+    let sellers = world.sellers(3);
+    let buyer = world.customer("buyer", 100 * MILL);
+    let job = pda::job(&buyer.customer, 0);
+    let authority = &buyer.authority;
+    let mut total = 0;
+    let mut step = |world: &mut World, instruction: Instruction, signer: &Keypair| {
+        let receipt = world.must(&[instruction], &[signer]);
+        total += record::units_in(&receipt.logs).iter().sum::<u64>();
+    };
+    step(&mut world, ix::post_job(&buyer, 0, guaranteed_args(3, 0)), authority);
+    for (seller, node) in &sellers {
+        step(&mut world, ix::place_bid(seller, node, &job, BID_PER_SEC), &seller.operator);
+    }
+    world.end_bidding(&job);
+    for ((seller, node), index) in sellers.iter().zip(0..) {
+        let award = ix::award_nth(&authority.pubkey(), &buyer, seller, node, &job, index);
+        step(&mut world, award, authority);
+    }
+    world.warp_secs(100);
+    for index in 0..3 {
+        let settle = deep_settlement(&mut world, &pda::lease(&job, index), LeaseStatus::Completed);
+        step(&mut world, settle, authority);
+    }
+    for index in 0..3 {
+        let accept = ix::accept_result(&world, &authority.pubkey(), &pda::lease(&job, index));
+        step(&mut world, accept, authority);
+    }
+    let sweep = ix::sweep_fees(&world, &buyer);
+    step(&mut world, sweep, authority);
+    let close = ix::close_job(&world, &job);
+    step(&mut world, close, authority);
+    world.assert_books();
+    total
+}
+
+/// A member that failed: taken over, another's lost seconds and the compensation claimed, and both paid.
+fn failed_member() -> Record {
+    let mut world = World::new();
+    let cluster = world.cluster(2, 1);
+    let payer = &cluster.buyer.authority;
+    let (failed, member, stand_by) = (cluster.lease(0), cluster.lease(1), cluster.lease(2));
+    world.warp_secs(200);
+    world.settle_kept(&failed, (200, 100, 0), LeaseStatus::NodeFailed);
+    world.settle_kept(&member, (200, 100, 50), LeaseStatus::Running);
+    world.must(&[world.fail_over(&payer.pubkey(), &failed, &stand_by)], &[payer]);
+    world.must(&[world.claim_unkept(&payer.pubkey(), &failed, &member)], &[payer]);
+    world.warp_secs(world.config().params.dispute_window_secs);
+    world.must(&[world.claim_compensation(&payer.pubkey(), &failed)], &[payer]);
+    world.warp_secs(world.config().params.unbonding_secs);
+    for number in 0..2 {
+        let claim = pda::claim(&cluster.sellers[0].0.provider, number);
+        world.must(&[world.pay_claim(&claim)], &[payer]);
+    }
+    world.record
+}
+
+/// A lease both sides ended, and one of a job cancelled short.
+fn ends_together() -> Record {
+    let mut world = World::new();
+    let deal = world.deal();
+    world.warp_secs(100);
+    let mutual = world.settle_mutual(&deal.buyer, &deal.seller.operator, &deal.lease, 50);
+    world.must(&[mutual], &[&deal.buyer.authority, &deal.seller.operator]);
+    let mut short = World::new();
+    let cluster = short.cluster_bid_for(guaranteed_args(2, 0));
+    short.award_next(&cluster, 0);
+    let award_by = short.read::<Job>(&cluster.job).award_by;
+    short.warp_to(award_by);
+    let payer = &cluster.buyer.authority;
+    short.must(&[ix::cancel_job(&payer.pubkey(), &cluster.buyer, &cluster.job)], &[payer]);
+    short.must(&[short.unwind_lease(&cluster.lease(0))], &[payer]);
+    world.record.merge(&short.record);
+    world.record
+}
+
+/// Sixteen nodes of one site in one bid, before another site's worse one.
+fn site() -> Record {
+    let mut world = World::new();
+    let sites = ["first site", "second site"].map(|name| {
+        let seller = world.provider(name, 10_000 * MILL);
+        let nodes: Vec<Pubkey> = (0..16).map(|_| world.verified_node(&seller, NodeSpec::default())).collect();
+        (seller, nodes)
+    });
+    let buyer = world.customer("buyer", 100 * MILL);
+    let job = world.post(&buyer, cluster_args(16, 0, millrace::state::Topology::SameSite));
+    for ((seller, nodes), per_sec) in sites.iter().zip([BID_PER_SEC, BID_PER_SEC - 1]) {
+        let args = PlaceBidArgs { per_sec, may_stand_by: false };
+        world.must(&[ix::place_site_bid(seller, nodes, &job, args)], &[&seller.operator]);
+    }
+    world.record
 }
 
 /// Fills the market with open jobs of other customers: copies of a real one at other addresses.
