@@ -69,6 +69,11 @@ pub fn fraud_case(commit_id: &[u8; 32]) -> Pubkey {
     find(&[FRAUD_SEED, commit_id])
 }
 
+/// The judged case `number` of a provider account.
+pub fn slash_case(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[SLASH_SEED, provider.as_ref(), &number.to_le_bytes()])
+}
+
 /// The account that signs the program's events.
 pub fn event_authority() -> Pubkey {
     find(&[EVENT_AUTHORITY_SEED])

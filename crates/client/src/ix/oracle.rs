@@ -1,9 +1,10 @@
 //! Beacons, reports, audits.
 
 use millrace::instructions::{ApplyAuditArgs, SignReportArgs};
+use millrace::state::Node;
 use millrace::{accounts, instruction};
 
-use super::build;
+use super::{build, Market};
 use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
 
 /// Names the slot of the current epoch's beacon. Signed by nobody.
@@ -60,5 +61,31 @@ pub fn apply_audit(node: &Pubkey, args: ApplyAuditArgs) -> Instruction {
             program: PROGRAM_ID,
         },
         instruction::ApplyAudit { args },
+    )
+}
+
+/// Applies what the oracles measured of `node`, someone else's; `receiver`, a token account, is paid if it is a
+/// downgrade. Signed by nobody.
+pub fn apply_downgrade(
+    node: &Pubkey,
+    state: &Node,
+    receiver: &Pubkey,
+    market: &Market,
+    args: ApplyAuditArgs,
+) -> Instruction {
+    build(
+        accounts::ApplyDowngrade {
+            config: pda::config(),
+            reports: pda::reports(),
+            node: *node,
+            provider: state.provider,
+            provider_vault: pda::vault(&state.provider),
+            receiver: *receiver,
+            mint: market.mint,
+            token_program: market.token_program,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::ApplyDowngrade { args },
     )
 }

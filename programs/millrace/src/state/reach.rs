@@ -5,7 +5,6 @@ use std::ops::DerefMut;
 use anchor_lang::prelude::*;
 
 use super::{Node, Provider};
-use crate::errors::MillraceError;
 
 /// A provider, the node that offended, and others of its nodes. What locks stake and is not here is out of reach: nodes
 /// left out, and the bonds of leases, which answer to their customers first.
@@ -25,7 +24,7 @@ impl<N: DerefMut<Target = Node>> Reach<'_, N> {
     /// is no longer among what the offending node answers with (I7).
     ///
     /// # Errors
-    /// [`MillraceError::InvariantBroken`] when nodes lock more than their provider.
+    /// [`crate::errors::MillraceError::InvariantBroken`] when nodes lock more than their provider.
     pub fn take(&mut self, amount: u64) -> Result<u64> {
         let mut rest = amount;
         if let Some(node) = self.node.as_deref().filter(|node| !node.is_retired()) {
