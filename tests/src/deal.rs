@@ -189,7 +189,11 @@ impl World {
             assert_eq!(provider.bonds, bonds, "I3: bonds stand behind bids");
             let judged = self.all::<millrace::state::SlashCase>();
             let judged = || judged.iter().map(|(_, case)| case).filter(|case| case.provider == key);
-            assert_eq!(provider.frozen, judged().map(|case| case.frozen_amount).sum::<u64>(), "frozen is what cases hold");
+            assert_eq!(
+                provider.frozen,
+                judged().map(|case| case.frozen_amount).sum::<u64>(),
+                "frozen is what cases hold"
+            );
             assert_eq!(provider.open_slash_cases as usize, judged().count(), "a provider stays while it is judged");
             assert_eq!(provider.locked, stakes + bonds, "I3: locked = nodes' locked stake + bonds");
         }

@@ -184,9 +184,7 @@ pub async fn of(context: &Context, authority: &Pubkey) -> Result<(Pubkey, Provid
     }
     let taken_over = [(millrace_client::field_offset!(Provider, authority), authority.to_bytes().to_vec())];
     let mut found = fetch_all::<Provider>(context.chain(), &taken_over).await?;
-    found
-        .pop()
-        .with_context(|| format!("{authority} is not a provider; register with `millrace provider register`"))
+    found.pop().with_context(|| format!("{authority} is not a provider; register with `millrace provider register`"))
 }
 
 async fn show(context: &Context, authority: &Pubkey) -> Result<()> {

@@ -208,9 +208,8 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
     let watcher = context.address()?;
     let chain = context.chain();
     let case_key = pda::fraud_case(&cheat.commit.id());
-    let node = fetch::<Node>(chain, &cheat.node())
-        .await?
-        .with_context(|| format!("node {} is closed", cheat.node()))?;
+    let node =
+        fetch::<Node>(chain, &cheat.node()).await?.with_context(|| format!("node {} is closed", cheat.node()))?;
     let provider = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let bounty_account = wallet(&watcher, &market.mint, &market.token_program);
     if fetch::<FraudCase>(chain, &case_key).await?.is_none() {

@@ -113,8 +113,7 @@ fn then_with_other_nodes_then_with_bonds_and_last_with_claims() {
     ] {
         let (mut provider, mut first, mut second) = (provider, first, second);
         cheat.locked_stake = penalty;
-        let taken =
-            execute_with(&mut fraud(), &mut provider, &mut cheat, vec![&mut first, &mut second], NOW).1;
+        let taken = execute_with(&mut fraud(), &mut provider, &mut cheat, vec![&mut first, &mut second], NOW).1;
         assert_eq!(taken, penalty);
         let left = (
             provider.stake,

@@ -135,7 +135,8 @@ impl Escape {
 
     /// I3: what nodes and bonds say is what the provider has locked.
     fn assert_locked(&self) {
-        let stakes: u64 = self.others.iter().chain([&self.cheat]).filter(|node| !node.is_retired()).map(|n| n.locked_stake).sum();
+        let stakes: u64 =
+            self.others.iter().chain([&self.cheat]).filter(|node| !node.is_retired()).map(|n| n.locked_stake).sum();
         let bonds: u64 = self.others.iter().map(|node| node.bid_bond).sum();
         let leases: u64 = self.lease_bonds.iter().sum();
         assert_eq!(self.provider.bonds, bonds);

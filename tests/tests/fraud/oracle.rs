@@ -144,12 +144,10 @@ fn only_who_signed_while_seated_answers() {
     let slash = passed.slash(&world, &oracle, passed.args());
     let epoch = passed.report.epoch;
     let honest = *world.read::<Oracle>(&oracle);
-    let others: [&dyn Fn(&mut Oracle); 4] = [
-        &|it| it.seat = 3,
-        &|it| it.seat = 32,
-        &|it| it.seated_epoch = epoch + 1,
-        &|it| (it.is_removed, it.removed_epoch) = (1, epoch - 1),
-    ];
+    let others: [&dyn Fn(&mut Oracle); 4] =
+        [&|it| it.seat = 3, &|it| it.seat = 32, &|it| it.seated_epoch = epoch + 1, &|it| {
+            (it.is_removed, it.removed_epoch) = (1, epoch - 1)
+        }];
     for change in others {
         world.rewrite(&oracle, change);
         world.assert_refused(std::slice::from_ref(&slash), &[&stranger], MillraceError::NotASigner);

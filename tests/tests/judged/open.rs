@@ -240,7 +240,7 @@ fn every_account_of_a_charge_is_fixed() {
     let charge = world.charge(&accusation, &report, &leaf, &[]);
     let watcher = &accusation.watcher;
     let anothers = ix::swap(charge.clone(), &accusation.seller.provider, &other.provider);
-    world.assert_refused(&[anothers], &[watcher], MillraceError::WrongAccount);
+    world.assert_refused(&[anothers], &[watcher], ErrorCode::ConstraintSeeds);
     let unsigned = ix::unsigned(charge.clone(), &watcher.pubkey());
     world.assert_refused(&[unsigned], &[&other.authority], ErrorCode::AccountNotSigner);
     world.assert_no_account_is_replaceable(&charge, &[watcher]);

@@ -112,8 +112,8 @@ impl SlashCase {
     ) -> Result<()> {
         let node = reach.node.as_deref_mut().ok_or(MillraceError::NothingToSlash)?;
         let offence = Offence::of(leaf, node)?;
-        let penalty = judged_penalty(node.locked_stake, offence.slash_bps(params))
-            .ok_or(MillraceError::ParameterOutOfBounds)?;
+        let penalty =
+            judged_penalty(node.locked_stake, offence.slash_bps(params)).ok_or(MillraceError::ParameterOutOfBounds)?;
         node.judgeable_from_epoch = leaf.audit_epoch.saturating_add(1);
         node.suspend();
         // A good audit found before this one may have been held back.

@@ -62,8 +62,7 @@ impl ApplyDowngrade<'_> {
         let (applied, paid, origin, bump) = {
             let (mut node, mut provider) = (accounts.node.load_mut()?, accounts.provider.load_mut()?);
             let is_downgrade = node.apply_audit(&leaf, audit_valid_secs)?;
-            let fee_amount =
-                if is_downgrade && is_payable { node.pay_downgrade(&mut provider, fee)? } else { 0 };
+            let fee_amount = if is_downgrade && is_payable { node.pay_downgrade(&mut provider, fee)? } else { 0 };
             let applied = audit_applied(key, &mut node, args.epoch, &leaf);
             let paid = DowngradePaid {
                 sequence: next(&mut node.sequence),

@@ -111,8 +111,7 @@ impl<'info> ExecuteSlash<'info> {
         let owed_lamports = accounts.case.load()?.deposit_lamports;
         let deposit_lamports = pay_out(accounts.case.as_ref(), &accounts.deposit_to, owed_lamports)?;
         let event = {
-            let (mut case, provider, node) =
-                (accounts.case.load_mut()?, accounts.provider.load()?, accounts.node()?);
+            let (mut case, provider, node) = (accounts.case.load_mut()?, accounts.provider.load()?, accounts.node()?);
             case.deposit_lamports = owed_lamports.saturating_sub(deposit_lamports);
             token::require_covers(&accounts.provider_vault, provider.owed())?;
             SlashExecuted {

@@ -6,8 +6,8 @@ use millrace_core::leaves::NODE_LEAF_LEN;
 
 use super::nodes::OtherNodes;
 use crate::constants::*;
-use crate::events::{emit, next, SlashCaseOpened};
 use crate::errors::MillraceError;
+use crate::events::{emit, next, SlashCaseOpened};
 use crate::instructions::oracle::apply_audit::{proven_leaf, ApplyAuditArgs};
 use crate::state::{space, Config, Node, Provider, Reach, Reports, SlashCase};
 
@@ -61,11 +61,8 @@ impl OpenSlashCase<'_> {
         let accounts = &ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
         let OpenSlashCaseArgs { epoch, index, leaf, path, bounty_account } = args;
-        let finding = proven_leaf(
-            &accounts.reports,
-            accounts.node.as_ref().key,
-            &ApplyAuditArgs { epoch, index, leaf, path },
-        )?;
+        let finding =
+            proven_leaf(&accounts.reports, accounts.node.as_ref().key, &ApplyAuditArgs { epoch, index, leaf, path })?;
         let params = accounts.config.load()?.params;
         let others =
             OtherNodes::new(ctx.remaining_accounts, accounts.provider.as_ref().key, accounts.node.as_ref().key)?;
@@ -73,8 +70,7 @@ impl OpenSlashCase<'_> {
             let nodes = others.load_mut()?;
             let before = OtherNodes::held(&nodes);
             let (mut case, mut provider) = (accounts.case.load_init()?, accounts.provider.load_mut()?);
-            let mut reach =
-                Reach { provider: &mut provider, node: Some(accounts.node.load_mut()?), others: nodes };
+            let mut reach = Reach { provider: &mut provider, node: Some(accounts.node.load_mut()?), others: nodes };
             case.open(&finding, &mut reach, &params, now)?;
             case.version = ACCOUNT_VERSION;
             case.bump = ctx.bumps.case;

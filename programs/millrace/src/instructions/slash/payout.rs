@@ -28,12 +28,7 @@ impl Payout<'_, '_> {
     ///
     /// # Errors
     /// The token program's, and those of [`Config::record_burn`].
-    pub(super) fn send(
-        &self,
-        config: &AccountLoader<Config>,
-        taken: u64,
-        seeds: &[&[&[u8]]],
-    ) -> Result<SlashSplit> {
+    pub(super) fn send(&self, config: &AccountLoader<Config>, taken: u64, seeds: &[&[&[u8]]]) -> Result<SlashSplit> {
         let bounty_bps = config.load()?.params.bounty_bps;
         let is_payable = self.bounty_account.key != self.vault.key
             && can_receive(self.bounty_account, self.mint.key, self.token_program.key);

@@ -71,9 +71,8 @@ impl SlashOracle<'_> {
         require!(leaf.verdict == Verdict::Passed, MillraceError::NoOffence);
         let case = self.case.load()?;
         let commit = case.commit()?;
-        let is_of_commit = leaf.node == commit.node
-            && leaf.audit_epoch == commit.epoch
-            && leaf.super_root == commit.super_root;
+        let is_of_commit =
+            leaf.node == commit.node && leaf.audit_epoch == commit.epoch && leaf.super_root == commit.super_root;
         require!(is_of_commit, MillraceError::LeafOfAnother);
         let proven = case.entries[..usize::from(case.entry_count)].get(usize::from(args.entry));
         let proven = proven.ok_or(MillraceError::NotAQuery)?;
