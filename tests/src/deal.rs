@@ -206,6 +206,14 @@ impl World {
             assert_eq!(provider.open_claims as usize, against().count(), "a provider stays while claims on it are open");
             let due = claims.iter().filter(|(_, claim)| claim.beneficiary == key).count();
             assert_eq!(provider.claims_due as usize, due, "a provider stays while claims are due to it");
+            let judged = self.all::<millrace::state::SlashCase>();
+            let judged = || judged.iter().map(|(_, case)| case).filter(|case| case.provider == key);
+            assert_eq!(
+                provider.frozen,
+                judged().map(|case| case.frozen_amount).sum::<u64>(),
+                "frozen is what cases hold"
+            );
+            assert_eq!(provider.open_slash_cases as usize, judged().count(), "a provider stays while it is judged");
         }
         for (key, lease) in leases {
             lease.invariant().unwrap_or_else(|_| panic!("I5: lease {key} charged other than per_sec × paid_secs"));

@@ -19,6 +19,7 @@ pub mod deal;
 pub mod fraud;
 pub mod genesis;
 pub mod ix;
+pub mod judged;
 pub mod keys;
 pub mod outcome;
 pub mod parties;

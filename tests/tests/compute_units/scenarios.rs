@@ -1,11 +1,12 @@
 //! Every instruction of the program at its dearest and largest, each in a world where all its addresses have bump 255.
 
 use millrace::constants::MAX_SEATS;
-use millrace::instructions::{ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SetTermsArgs};
-use millrace::state::{Job, Node, Provider};
+use millrace::instructions::{ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SetTermsArgs, SlashOracleArgs};
+use millrace::state::{FraudCase, Job, Node, Oracle, Provider};
+use millrace_client::ix as client;
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
-use millrace_core::leaves::LeaseStatus;
-use millrace_core::proof::{Task, MAX_N, MAX_ROUNDS};
+use millrace_core::leaves::{LeaseStatus, NodeLeaf, Verdict};
+use millrace_core::proof::{query, Commit, Query, Task, MAX_N, MAX_ROUNDS, QUERIES};
 use millrace_tests::fraud::{execute_slash, prove_link, SparseRun, Value};
 use millrace_tests::record::Extent;
 use millrace_tests::*;
@@ -19,7 +20,9 @@ pub const LIFE: [&str; 7] =
 /// All there is to show: one record over every world.
 pub fn everything() -> Record {
     let mut record = genesis();
-    for world in [provider_and_node, life_alone, other_ends, silence, broken_bid, stake_in_motion, fraud] {
+    for world in
+        [provider_and_node, life_alone, other_ends, silence, broken_bid, stake_in_motion, fraud, reach, judgement, keys]
+    {
         record.merge(&world());
     }
     for world in [failed_member, ends_together, site] {
@@ -340,4 +343,101 @@ fn run_with_full_bump(task: &Task, make: impl Fn(&Task) -> SparseRun) -> SparseR
         Pubkey::find_program_address(&seeds, &millrace::ID).1 == 255
     };
     runs.into_iter().find(has_full_bump).expect("a half of all nonces will do")
+}
+
+/// Two commits for one piece of work, their penalty behind as many other nodes as a transaction carries, and the oracle
+/// that passed one of them.
+fn reach() -> Record {
+    let mut world = World::new();
+    let accusation = world.accusation();
+    let task = world.audit(&accusation.node, 256, 1);
+    world.warp_to_next_epoch();
+    let next_beacon = world.latched_beacon();
+    let asked = |run: &SparseRun| {
+        let Commit { super_root, n, rounds, .. } = run.commit;
+        (0..QUERIES as u16).find(|i| query(&super_root, &next_beacon, u32::from(*i), n, rounds) == FIRST_ENTRY)
+    };
+    let runs = (0..=u16::MAX).map(|nonce| {
+        let [low, high] = nonce.to_le_bytes();
+        let mut bytes = [high; 32];
+        bytes[0] = low;
+        SparseRun::new(&Task { nonce: bytes, ..task }, &[], Value::Wrong)
+    });
+    let (run, query) =
+        runs.into_iter().find_map(|run| asked(&run).map(|i| (run, i))).expect("one nonce in hundreds does");
+    let leaf = NodeLeaf {
+        super_root: run.commit.super_root,
+        ..NodeSpec::default().passed(&accusation.node, task.epoch, world.now())
+    };
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    let other = Commit { super_root: [9; 24], ..run.commit };
+    let cases = [run.commit, other].map(|commit| world.accuse(&accusation, &commit));
+    world.prove(&accusation, &cases[0], run.entry_proof(0));
+    let watcher = &accusation.watcher;
+    world.must(&[client::prove_double_commit(&watcher.pubkey(), &cases[0], &cases[1])], &[watcher]);
+    let seller = &accusation.seller;
+    world.must(&[ix::retire(seller, &accusation.node)], &[&seller.authority]);
+    world.must(&[ix::stake(&world, seller, 1_000 * MILL)], &[&seller.authority]);
+    let smallest = NodeSpec { gops: 1, ..NodeSpec::default() };
+    let others: Vec<Pubkey> = (0..19).map(|_| world.node(seller, &smallest)).collect();
+    let free = world.read::<Provider>(&seller.provider).free_stake();
+    world.rewrite::<Provider>(&seller.provider, |provider| {
+        (provider.locked, provider.lease_bonds) = (provider.stake, free);
+    });
+    for node in &others {
+        world.rewrite::<Node>(node, |node| node.locked_stake = 1);
+    }
+    world.must(&[fraud::execute_slash_with(&world, &cases[0], &others)], &[watcher]);
+    let oracle = pda::oracle(&world.oracles[0].pubkey());
+    let vault = world.put_tokens("oracle's stake", &oracle, MILL);
+    world.rewrite::<Oracle>(&oracle, |it| (it.vault, it.stake) = (vault, MILL));
+    let ApplyAuditArgs { epoch, index, leaf, path } = judged::audit_args(&report, &leaf);
+    let args = SlashOracleArgs { epoch, index, leaf, path, query, entry: 0 };
+    let state = world.read::<FraudCase>(&cases[0]);
+    let slash = client::slash_oracle(&cases[0], &state, &oracle, &world.market_accounts(), args);
+    world.must(&[ix::swap(slash, &pda::vault(&oracle), &vault)], &[watcher]);
+    world.record
+}
+
+/// What [`SparseRun`] commits in its first round.
+const FIRST_ENTRY: Query = Query { round: 0, row: 0, col: 0 };
+
+/// A charge with the longest path and other nodes, its end, and a downgrade.
+fn judgement() -> Record {
+    let mut world = World::new();
+    let accusation = world.accusation();
+    let (seller, watcher) = (&accusation.seller, &accusation.watcher);
+    world.warp_to_next_epoch();
+    let others: Vec<Pubkey> = (0..4).map(|_| world.node(seller, &NodeSpec::default())).collect();
+    let leaf = NodeLeaf {
+        verdict: Verdict::Withheld,
+        ..NodeSpec::default().passed(&accusation.node, world.epoch(), world.now())
+    };
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    let market = world.market_accounts();
+    let state = world.read::<Node>(&accusation.node);
+    let args = judged::audit_args(&report, &leaf);
+    let downgrade = client::apply_downgrade(&accusation.node, &state, &accusation.bounty_account, &market, args);
+    world.must(&[downgrade], &[watcher]);
+    let charge = world.charge(&accusation, &report, &leaf, &others);
+    world.must(&[charge], &[watcher]);
+    let case = millrace_client::pda::slash_case(&seller.provider, 0);
+    world.warp_secs(world.config().params.appeal_window_secs);
+    world.must(&[world.judged_execution(&case)], &[watcher]);
+    world.must(&[world.judged_closing(&case)], &[watcher]);
+    world.must(&[ix::stake(&world, seller, 100 * MILL)], &[&seller.authority]);
+    let relock = client::relock_node(&seller.authority.pubkey(), &seller.provider, &accusation.node);
+    world.must(&[relock], &[&seller.authority]);
+    world.record
+}
+
+/// Another cold key.
+fn keys() -> Record {
+    let mut world = World::new();
+    let seller = world.provider("seller", MILL);
+    let next = world.stranger("next owner");
+    let propose = client::propose_authority(&seller.authority.pubkey(), &seller.provider, &next.pubkey());
+    world.must(&[propose], &[&seller.authority]);
+    world.must(&[client::accept_authority(&next.pubkey(), &seller.provider)], &[&next]);
+    world.record
 }

@@ -140,7 +140,10 @@ fn a_flipped_bit_costs_a_penalty_and_a_suspension() {
     let node = world.read::<Node>(&accusation.node);
     assert_eq!((node.state, node.locked_stake), (NodeState::Suspended as u8, NODE_STAKE - penalty));
     world.assert_books();
-    // The next good audit lifts it.
+    // The next good audit lifts it, once what it paid is locked again.
+    let seller = &accusation.seller;
+    let relock = millrace_client::ix::relock_node(&seller.authority.pubkey(), &seller.provider, &accusation.node);
+    world.must(&[relock], &[&seller.authority]);
     world.warp_secs(1);
     let passed = NodeSpec::default().passed(&accusation.node, world.epoch(), world.now());
     world.apply(&passed);
