@@ -14,6 +14,7 @@
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
 pub mod deal;
+pub mod disputes;
 pub mod fraud;
 pub mod genesis;
 pub mod ix;

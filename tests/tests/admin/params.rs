@@ -71,7 +71,7 @@ fn reserved_bytes_start_as_zeros_whatever_is_sent() {
     let (mut world, deployer) = bare();
     let mut args = args();
     args.params.reserved = [7; 64];
-    args.params.padding = [7; 2];
+    args.params.padding = [7; 4];
     world.must(&[ix::initialize(&world, args)], &[&deployer]);
     assert_eq!(world.config().params, local_params());
 }
