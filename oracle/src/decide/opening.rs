@@ -27,7 +27,8 @@ pub fn counts(seen: &LeafSet, accepted: &LeafSet, before: Option<&LeafSet>, epoc
         return false;
     }
     let seen_lease = |lease: &[u8; 32]| find(seen.leases(), lease);
-    let fits = accepted.leases().iter().all(|found| seen_lease(&found.lease).is_none_or(|it| fits(it, found, epoch_secs)));
+    let fits =
+        accepted.leases().iter().all(|found| seen_lease(&found.lease).is_none_or(|it| fits(it, found, epoch_secs)));
     let finding = |node: &[u8; 32]| accepted.nodes().iter().find(|leaf| leaf.node == *node);
     let nodes_fit = seen.nodes().iter().all(|it| {
         let found = finding(&it.node).filter(|found| found.audit_epoch == it.audit_epoch);

@@ -210,10 +210,7 @@ pub(crate) mod tests {
         assert_eq!(LeafSet::from_wire(&with.to_wire()), Ok(with.clone()));
         let (index, leaf) = with.oracle(&[1; 32]).unwrap();
         let path = with.tree().path(u64::from(index));
-        assert_eq!(
-            millrace_core::merkle::root_from_path(leaf.tree_node(), u64::from(index), &path),
-            with.root()
-        );
+        assert_eq!(millrace_core::merkle::root_from_path(leaf.tree_node(), u64::from(index), &path), with.root());
         let mut doubled = with.to_wire();
         doubled.oracle_leaves.push(doubled.oracle_leaves[0].clone());
         assert_eq!(LeafSet::from_wire(&doubled), Err(BadReport::Unsorted));

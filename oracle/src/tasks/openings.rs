@@ -22,7 +22,7 @@ use crate::view::{SeatView, View};
 /// Longest a peer may take to answer.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 
-/// Part of an epoch between two rounds of questions.
+/// Part of an epoch between two rounds of questions, and the most one of them may take: signatures are noted in between.
 const ASK_EVERY: f64 = 0.2;
 
 /// Epochs after which an accepted report whose leaves nobody has is given up: its openings stay unknown.
@@ -92,9 +92,9 @@ impl Openings {
 
     /// Keeps the own opening of `epoch`, and asks for the others until all are there.
     async fn gather(&mut self, epoch: u64, view: &View) -> anyhow::Result<()> {
-        let is_due = self.asked.is_none_or(|(asked, at)| {
-            asked != epoch || at.elapsed() >= of_epoch(ASK_EVERY, view.epoch_secs())
-        });
+        let is_due = self
+            .asked
+            .is_none_or(|(asked, at)| asked != epoch || at.elapsed() >= of_epoch(ASK_EVERY, view.epoch_secs()));
         if !is_due {
             return Ok(());
         }
@@ -123,13 +123,14 @@ impl Openings {
 
     /// Asks all other oracles at once for everything they have of `epoch`.
     async fn ask_peers(&self, epoch: u64, wanted: &HashMap<[u8; 32], [u8; 32]>, view: &View) -> Vec<StoredOpening> {
+        let within = ASK_WITHIN.min(of_epoch(ASK_EVERY, view.epoch_secs()));
         let mut asked = JoinSet::new();
         let peers = view.seats.iter().filter(|seat| seat.authority != self.daemon.me);
         for url in peers.filter_map(|seat| seat.endpoint.as_ref()) {
             let url = format!("{}/v1/observations/{epoch}", url.trim_end_matches('/'));
             let client = self.daemon.client.clone();
             asked.spawn(async move {
-                let answer = tokio::time::timeout(ASK_WITHIN, client.get::<Vec<Opening>>(&url)).await;
+                let answer = tokio::time::timeout(within, client.get::<Vec<Opening>>(&url)).await;
                 answer.ok().and_then(Result::ok).unwrap_or_default()
             });
         }
@@ -172,7 +173,9 @@ impl Openings {
         }
         let journal = self.daemon.journal.clone();
         let before = epoch.saturating_sub(1);
-        let read = move || (journal.accepted(epoch), journal.accepted(before), journal.commitments(epoch), journal.openings(epoch));
+        let read = move || {
+            (journal.accepted(epoch), journal.accepted(before), journal.commitments(epoch), journal.openings(epoch))
+        };
         let (accepted, earlier, commitments, openings) = blocking(read).await?;
         let Some(accepted) = accepted? else {
             let is_given_up = epoch.saturating_add(GIVE_UP_EPOCHS) <= view.epoch;

@@ -34,11 +34,9 @@ fn an_appeal_extends_the_time_once_and_only_before_it_is_over() {
 
 #[test]
 fn governance_overturns_once_in_time_and_a_lapsed_dispute_for_the_customer() {
-    for (from, to) in [
-        (Ruling::Upheld, Ruling::Dismissed),
-        (Ruling::Dismissed, Ruling::Upheld),
-        (Ruling::Lapsed, Ruling::Upheld),
-    ] {
+    for (from, to) in
+        [(Ruling::Upheld, Ruling::Dismissed), (Ruling::Dismissed, Ruling::Upheld), (Ruling::Lapsed, Ruling::Upheld)]
+    {
         let mut dispute = with(from);
         assert_eq!(refusal(dispute.overturn(NOW)), MillraceError::AppealOver);
         dispute.overturn(NOW - 1).unwrap();

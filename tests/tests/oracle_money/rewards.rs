@@ -26,8 +26,7 @@ fn the_pool_is_shared_by_opened_observations_and_the_rest_stays() {
     let anyone = world.stranger("anyone");
     let tokens: Vec<_> = (0..3).map(|seat| world.oracle_tokens(seat, 0)).collect();
     world.fill_pool(1_000);
-    let points: Vec<OracleLeafApplied> =
-        world.opened(&[3, 1, 2]).iter().map(|receipt| receipt.event()).collect();
+    let points: Vec<OracleLeafApplied> = world.opened(&[3, 1, 2]).iter().map(|receipt| receipt.event()).collect();
     assert_eq!(points.iter().map(|event| event.added_points).collect::<Vec<_>>(), [3, 1, 2]);
     assert_eq!(points[2].period_points, 6);
     world.assert_refused(&[claim(&world, 0, &tokens[0])], &[&anyone], MillraceError::NothingToClaim);

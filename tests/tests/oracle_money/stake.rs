@@ -16,8 +16,7 @@ fn staked_market() -> World {
 }
 
 fn signature(world: &World, seat: usize) -> Instruction {
-    let args =
-        SignReportArgs { epoch: world.epoch(), root: [1; 24], leaves: 1, next_observation_hash: [2; 32] };
+    let args = SignReportArgs { epoch: world.epoch(), root: [1; 24], leaves: 1, next_observation_hash: [2; 32] };
     ix::sign_report(&world.oracles[seat].pubkey(), args)
 }
 
@@ -83,8 +82,7 @@ fn stake_is_withdrawn_from_the_second_unbonding_ends_and_once() {
     world.must(&[ix::begin_oracle_unstake(&key.pubkey(), 4)], &[&key]);
     world.warp_secs(100);
     // What is added later holds all of it up: there is one date.
-    let begun: OracleUnstakeBegun =
-        world.must(&[ix::begin_oracle_unstake(&key.pubkey(), 6)], &[&key]).event();
+    let begun: OracleUnstakeBegun = world.must(&[ix::begin_oracle_unstake(&key.pubkey(), 6)], &[&key]).event();
     assert_eq!(begun.matures_at, world.now() + world.config().params.unbonding_secs);
     world.warp_to(begun.matures_at - 1);
     world.assert_refused(std::slice::from_ref(&withdraw), &[&key], MillraceError::NothingToWithdraw);
