@@ -16,6 +16,7 @@
 pub mod buffers;
 pub mod cluster;
 pub mod deal;
+pub mod disputes;
 pub mod fraud;
 pub mod genesis;
 pub mod ix;

@@ -102,6 +102,8 @@ pub fn proposal(id: u64) -> Pubkey {
 /// The vote of `voter` on a proposal account.
 pub fn vote(proposal: &Pubkey, voter: &Pubkey) -> Pubkey {
     find(&[VOTE_SEED, proposal.as_ref(), voter.as_ref()])
+}
+
 /// The judged case `number` of a provider account.
 pub fn slash_case(provider: &Pubkey, number: u32) -> Pubkey {
     find(&[SLASH_SEED, provider.as_ref(), &number.to_le_bytes()])

@@ -28,6 +28,9 @@ pub fn everything() -> Record {
     for world in [failed_member, ends_together, site] {
         record.merge(&world());
     }
+    for world in [disputes, oracle_money] {
+        record.merge(&world());
+    }
     record
 }
 
@@ -439,5 +442,50 @@ fn keys() -> Record {
     let propose = client::propose_authority(&seller.authority.pubkey(), &seller.provider, &next.pubkey());
     world.must(&[propose], &[&seller.authority]);
     world.must(&[client::accept_authority(&next.pubkey(), &seller.provider)], &[&next]);
+    world.record
+}
+
+/// A dispute upheld with a bond to claim, one dismissed, and one nobody judged.
+fn disputes() -> Record {
+    let mut record = Record::default();
+    for uphold in [Some(true), Some(false), None] {
+        let mut world = World::new();
+        let deal = world.bonded(100, MILL);
+        let caller = deal.seller.operator.insecure_clone();
+        world.disputed(&deal);
+        match uphold {
+            Some(uphold) => (0..2).for_each(|seat| {
+                world.judge(&deal, seat, uphold);
+            }),
+            None => {
+                world.warp_secs(world.config().params.dispute_vote_secs);
+                world.must(&[ix::lapse_dispute(&deal.lease)], &[&caller]);
+            }
+        }
+        world.warp_secs(world.config().params.appeal_window_secs);
+        world.must(&[world.resolution(&deal, &caller.pubkey())], &[&caller]);
+        record.merge(&world.record);
+    }
+    record
+}
+
+/// An oracle's stake in and out, its pay by a leaf deep in a tree of a million, and its end.
+fn oracle_money() -> Record {
+    let mut world = World::new();
+    let tokens = world.staked_oracle(0, MILL);
+    let (key, oracle) = (world.oracles[0].insecure_clone(), world.oracle_of(0));
+    world.fill_pool(MILL);
+    let leaf = world.oracle_leaf(0, 3);
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    world.must(&[world.count(&report, 0, &leaf)], &[&key]);
+    world.warp_epochs(world.config().params.reward_period_epochs);
+    world.must(&[ix::claim_reward(&oracle, &tokens, &world.market())], &[&key]);
+    world.remove_seat(0);
+    world.must(&[ix::begin_oracle_unstake(&key.pubkey(), MILL)], &[&key]);
+    world.warp_secs(world.config().params.unbonding_secs);
+    world.must(&[ix::withdraw_oracle(&key.pubkey(), &tokens, &world.market())], &[&key]);
+    world.send_stray_tokens(&pda::vault(&oracle), 1);
+    let state = world.read::<millrace::state::Oracle>(&oracle);
+    world.must(&[ix::close_oracle(&oracle, &state, &world.market())], &[&key]);
     world.record
 }
