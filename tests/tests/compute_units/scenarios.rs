@@ -397,7 +397,7 @@ fn reach() -> Record {
     let ApplyAuditArgs { epoch, index, leaf, path } = judged::audit_args(&report, &leaf);
     let args = SlashOracleArgs { epoch, index, leaf, path, query, entry: 0 };
     let state = world.read::<FraudCase>(&cases[0]);
-    let slash = client::slash_oracle(&cases[0], &state, &oracle, &world.market_accounts(), args);
+    let slash = client::slash_oracle(&cases[0], &state, &oracle, &world.market(), args);
     world.must(&[ix::swap(slash, &pda::vault(&oracle), &vault)], &[watcher]);
     world.record
 }
@@ -417,7 +417,7 @@ fn judgement() -> Record {
         ..NodeSpec::default().passed(&accusation.node, world.epoch(), world.now())
     };
     let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
-    let market = world.market_accounts();
+    let market = world.market();
     let state = world.read::<Node>(&accusation.node);
     let args = judged::audit_args(&report, &leaf);
     let downgrade = client::apply_downgrade(&accusation.node, &state, &accusation.bounty_account, &market, args);

@@ -25,7 +25,7 @@ fn sold(stake: u64) -> (World, Seller, Pubkey, Keypair, Pubkey) {
 fn apply(world: &mut World, leaf: &NodeLeaf, receiver: &Pubkey, payer: &Keypair) -> DowngradePaid {
     let report = world.report_node(leaf);
     let node = Pubkey::new_from_array(leaf.node);
-    let market = world.market_accounts();
+    let market = world.market();
     let apply = apply_downgrade(&node, &world.read::<Node>(&node), receiver, &market, audit_args(&report, leaf));
     let receipt = world.must(&[apply], &[payer]);
     assert_eq!(receipt.event::<AuditApplied>().state, world.read::<Node>(&node).state);
@@ -83,7 +83,7 @@ fn a_node_that_sells_nothing_is_not_downgraded_twice() {
     // And one applied is applied: there is no second fee for it.
     let leaf = NodeLeaf { verdict: Verdict::Refused, at: world.now(), ..passed(&world, &node) };
     let report = world.report_node(&leaf);
-    let market = world.market_accounts();
+    let market = world.market();
     let again = apply_downgrade(&node, &world.read::<Node>(&node), &receiver, &market, audit_args(&report, &leaf));
     world.assert_refused(&[again], &[&rival], MillraceError::StaleLeaf);
 }
@@ -119,7 +119,7 @@ fn an_audit_is_proven_here_as_in_apply_audit() {
     let other = world.node(&seller, &NodeSpec::default());
     let leaf = NodeLeaf { verdict: Verdict::Refused, ..passed(&world, &node) };
     let report = world.report_node(&leaf);
-    let market = world.market_accounts();
+    let market = world.market();
     let honest = apply_downgrade(&node, &world.read::<Node>(&node), &receiver, &market, audit_args(&report, &leaf));
     let of_another = ix::swap(honest.clone(), &node, &other);
     world.assert_refused(&[of_another], &[&rival], MillraceError::LeafOfAnother);
