@@ -39,6 +39,11 @@ pub fn lease(job: &Pubkey, index: u8) -> Pubkey {
     find(&[LEASE_SEED, job.as_ref(), &[index]])
 }
 
+/// The claim numbered `number` on a provider account's bonds.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
+}
+
 /// The token vault of a provider, customer or lock account.
 pub fn vault(owner: &Pubkey) -> Pubkey {
     find(&[VAULT_SEED, owner.as_ref()])
@@ -67,11 +72,6 @@ pub fn beacons() -> Pubkey {
 /// The fraud case of a commit; `commit_id` is the sha256 of the commit's bytes.
 pub fn fraud_case(commit_id: &[u8; 32]) -> Pubkey {
     find(&[FRAUD_SEED, commit_id])
-}
-
-/// The `number`-th claim on the bonds of a provider account.
-pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
-    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
 }
 
 /// The dispute of a lease.
@@ -107,6 +107,11 @@ pub fn proposal(id: u64) -> Pubkey {
 /// The vote of `voter` on a proposal account.
 pub fn vote(proposal: &Pubkey, voter: &Pubkey) -> Pubkey {
     find(&[VOTE_SEED, proposal.as_ref(), voter.as_ref()])
+}
+
+/// The judged case `number` of a provider account.
+pub fn slash_case(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[SLASH_SEED, provider.as_ref(), &number.to_le_bytes()])
 }
 
 /// The account that signs the program's events.
