@@ -61,6 +61,9 @@ enum Command {
     /// Buy: run a job from post to result, or step by step.
     #[command(subcommand)]
     Job(Box<commands::job::Command>),
+    /// Govern: lock MILL for a say, propose, vote, and carry out what has passed.
+    #[command(subcommand)]
+    Gov(commands::gov::Command),
     /// Recheck what providers committed to, and prove cheats on chain for the bounty.
     Watch(commands::watch::Args),
     /// Every base unit of the market, read from the chain, and whether the invariants hold.
@@ -93,6 +96,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Node(command) => commands::node::run(&context, command).await,
         Command::Customer(command) => commands::customer::run(&context, command).await,
         Command::Job(command) => commands::job::run(&context, *command).await,
+        Command::Gov(command) => commands::gov::run(&context, command).await,
         Command::Watch(args) => commands::watch::run(&context, args).await,
         Command::Ledger(args) => commands::ledger::run(&context, args).await,
     }

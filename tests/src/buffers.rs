@@ -45,12 +45,19 @@ impl World {
         }
         buffer
     }
+
+    /// The same, written straight into the account: for programs of megabytes.
+    pub fn put_buffer(&mut self, name: &str, owner: &Pubkey, program: &[u8]) -> Pubkey {
+        let data = [&[1, 0, 0, 0, 1][..], owner.as_ref(), program].concat();
+        let address = key(name).pubkey();
+        self.put_account(address, data, bpf_loader_upgradeable::ID);
+        address
+    }
 }
 
 /// Writes `bytes` into a buffer.
 pub fn write_buffer(buffer: &Pubkey, authority: &Pubkey, offset: u32, bytes: &[u8]) -> Instruction {
-    let data =
-        [&WRITE.to_le_bytes()[..], &offset.to_le_bytes(), &(bytes.len() as u64).to_le_bytes(), bytes].concat();
+    let data = [&WRITE.to_le_bytes()[..], &offset.to_le_bytes(), &(bytes.len() as u64).to_le_bytes(), bytes].concat();
     loader(vec![AccountMeta::new(*buffer, false), AccountMeta::new_readonly(*authority, true)], data)
 }
 

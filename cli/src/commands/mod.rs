@@ -5,6 +5,7 @@ pub mod config;
 pub mod customer;
 pub mod doctor;
 pub mod genesis;
+pub mod gov;
 pub mod job;
 pub mod keygen;
 pub mod ledger;

@@ -6,4 +6,5 @@ pub mod audits;
 pub mod beacons;
 pub mod leases;
 pub mod observer;
+pub mod params;
 pub mod reports;

@@ -129,10 +129,7 @@ fn after_the_seal_only_governance_can_upgrade_the_program() {
 fn a_deployer_who_gave_the_program_to_governance_before_can_still_seal() {
     let (mut world, deployer) = unsealed();
     world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
-    world.must(
-        &[buffers::set_authority(&pda::program_data(), &deployer.pubkey(), &pda::governance())],
-        &[&deployer],
-    );
+    world.must(&[buffers::set_authority(&pda::program_data(), &deployer.pubkey(), &pda::governance())], &[&deployer]);
     world.must(&[ix::seal_genesis(&deployer.pubkey())], &[&deployer]);
 }
 

@@ -47,8 +47,7 @@ impl ExecuteAddOracle<'_> {
         };
         require_keys_eq!(oracle_authority, args.oracle_authority, MillraceError::WrongAccount);
         let rent_payer = accounts.payer.key();
-        let seated =
-            take_seat(&accounts.oracles, &accounts.oracle, ctx.bumps.oracle, &args, seated_epoch, rent_payer)?;
+        let seated = take_seat(&accounts.oracles, &accounts.oracle, ctx.bumps.oracle, &args, seated_epoch, rent_payer)?;
         emit(&accounts.event_authority, &executed)?;
         emit(&accounts.event_authority, &seated)
     }

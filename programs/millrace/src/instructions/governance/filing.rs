@@ -47,15 +47,7 @@ impl Filing<'_, '_> {
         let deposits_held = config.deposits_held;
         let seeds = [PROPOSAL_SEED, &id.to_le_bytes(), &[]];
         let bump = create::create::<Proposal>(self.proposer, self.proposal, seeds, space::<Proposal>())?;
-        token::transfer(
-            self.token_program,
-            self.source,
-            self.mint,
-            self.treasury,
-            self.proposer,
-            &[],
-            deposit_amount,
-        )?;
+        token::transfer(self.token_program, self.source, self.mint, self.treasury, self.proposer, &[], deposit_amount)?;
         token::require_covers(self.treasury, deposits_held)?;
 
         let mut proposal = create::load_new::<Proposal>(self.proposal)?;

@@ -81,9 +81,6 @@ impl SweepSurplus<'_> {
             amount,
         )?;
         token::require_covers(&accounts.vault, books.owed)?;
-        emit(
-            &accounts.event_authority,
-            &SurplusSwept { sequence: books.sequence, owner: accounts.owner.key(), amount },
-        )
+        emit(&accounts.event_authority, &SurplusSwept { sequence: books.sequence, owner: accounts.owner.key(), amount })
     }
 }
