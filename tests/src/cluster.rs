@@ -6,8 +6,8 @@ use millrace_client::ix as client;
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_core::money::MILL;
 
-use crate::{ix, job_args, pda, Buyer, Instruction, Keypair, NodeSpec, Pubkey, Receipt, Seller, Signer, World};
 use crate::BID_PER_SEC;
+use crate::{ix, job_args, pda, Buyer, Instruction, Keypair, NodeSpec, Pubkey, Receipt, Seller, Signer, World};
 
 /// A Guaranteed job for `nodes` and `standbys`.
 pub fn guaranteed_args(nodes: u8, standbys: u8) -> PostJobArgs {
@@ -17,12 +17,8 @@ pub fn guaranteed_args(nodes: u8, standbys: u8) -> PostJobArgs {
 /// A Guaranteed job for `nodes` and `standbys`, close to each other as `topology` says.
 pub fn cluster_args(nodes: u8, standbys: u8, topology: Topology) -> PostJobArgs {
     let args = job_args();
-    let requirements = Requirements {
-        node_count: nodes,
-        standby_count: standbys,
-        topology: topology as u8,
-        ..args.requirements
-    };
+    let requirements =
+        Requirements { node_count: nodes, standby_count: standbys, topology: topology as u8, ..args.requirements };
     PostJobArgs { tier: Tier::Guaranteed as u8, requirements, ..args }
 }
 

@@ -205,7 +205,10 @@ fn whatever_stops_a_node_from_serving_breaks_its_bid() {
     });
     world.assert_refused(std::slice::from_ref(&award), &[&stranger], MillraceError::BidBroken);
     // A jailed provider's bid is dropped like any other, and then none is left.
-    world.must(&[ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job)], &[&stranger]);
+    world.must(
+        &[ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job)],
+        &[&stranger],
+    );
     world.assert_refused(&[award], &[&stranger], MillraceError::NoBids);
     let award_by = world.read::<Job>(&deal.job).award_by;
     world.warp_to(award_by);

@@ -36,10 +36,10 @@ impl Dice {
 /// The move that is no call: time passes.
 const WAIT: &str = "wait";
 /// What an actor may try, with how likely it is.
-const MOVES: [(&str, u64); 19] = [
+const MOVES: [(&str, u64); 18] = [
     ("post_job", 4),
-    ("place_bid", 12),
-    ("award", 12),
+    ("place_bid", 24),
+    ("award", 24),
     ("drop_broken_bid", 6),
     ("release_bid", 2),
     ("cancel_job", 1),
@@ -49,9 +49,8 @@ const MOVES: [(&str, u64); 19] = [
     ("close_lease", 8),
     ("stop_lease", 3),
     ("exit_lease", 8),
-    ("fail_over", 4),
+    ("fail_over", 8),
     ("claim_compensation", 4),
-    ("pay_claim", 1),
     ("sweep_fees", 2),
     ("withdraw_customer", 1),
     ("drain", 1),
@@ -142,7 +141,10 @@ impl Market {
             "drop_broken_bid" => {
                 let (key, job) = self.job()?;
                 let (buyer, seller, node) = self.next_bid(&key, &job)?;
-                (ix::drop_broken_bid(&self.world, &buyer.authority.pubkey(), buyer, seller, &node, &key), by(&buyer.authority))
+                (
+                    ix::drop_broken_bid(&self.world, &buyer.authority.pubkey(), buyer, seller, &node, &key),
+                    by(&buyer.authority),
+                )
             }
             "release_bid" => {
                 let (seller, node) = &self.sellers[seller];
@@ -198,11 +200,13 @@ impl Market {
                 (ix::exit_lease(&self.world, &owner.operator.pubkey(), &key), by(&owner.operator))
             }
             "fail_over" => {
-                let (failed, _) = self.lease(true)?;
-                let (stand_by, lease) = self.lease(false)?;
-                if lease.role != LeaseRole::StandBy as u8 {
-                    return None;
-                }
+                let leases = self.world.all::<Lease>();
+                let stands_by = |lease: &Lease| lease.role == LeaseRole::StandBy as u8 && !lease.has_ended();
+                let pairs = leases.iter().filter(|(_, lease)| stands_by(lease)).flat_map(|(stand_by, lease)| {
+                    let failed = leases.iter().filter(|(_, other)| other.is_failed_member() && other.job == lease.job);
+                    failed.map(|(failed, _)| (*failed, *stand_by))
+                });
+                let (failed, stand_by) = *self.dice.pick(&pairs.collect::<Vec<_>>())?;
                 let payer = &self.buyers[buyer].authority;
                 (self.world.fail_over(&payer.pubkey(), &failed, &stand_by), by(payer))
             }
@@ -210,11 +214,6 @@ impl Market {
                 let (key, _) = self.lease(true)?;
                 let payer = &self.buyers[buyer].authority;
                 (self.world.claim_compensation(&payer.pubkey(), &key), by(payer))
-            }
-            "pay_claim" => {
-                let claims: Vec<Pubkey> = self.world.all::<Claim>().iter().map(|(key, _)| *key).collect();
-                let key = *self.dice.pick(&claims)?;
-                (self.world.pay_claim(&key), by(&self.sellers[seller].0.operator))
             }
             "sweep_fees" => (ix::sweep_fees(&self.world, &self.buyers[buyer]), by(&self.sellers[seller].0.operator)),
             "withdraw_customer" => {
@@ -256,7 +255,7 @@ impl Market {
         self.world.must(&[ix::close_lease(&self.world, &signer.pubkey(), key)], &[signer]);
     }
 
-    /// Has every claim paid that `is_of` this actor.
+    /// Has every claim paid that `is_of` this actor, once it has matured: long after all else.
     fn pay_claims(&mut self, signer: &Keypair, is_of: impl Fn(&Claim) -> bool) {
         for (key, claim) in self.world.all::<Claim>() {
             if is_of(&claim) {

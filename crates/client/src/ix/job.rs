@@ -25,13 +25,7 @@ pub fn post_job(authority: &Pubkey, id: u64, args: PostJobArgs) -> Instruction {
 }
 
 /// Offers `node` for `job`. Signed by the provider's `operator`.
-pub fn place_bid(
-    operator: &Pubkey,
-    provider: &Pubkey,
-    node: &Pubkey,
-    job: &Pubkey,
-    args: PlaceBidArgs,
-) -> Instruction {
+pub fn place_bid(operator: &Pubkey, provider: &Pubkey, node: &Pubkey, job: &Pubkey, args: PlaceBidArgs) -> Instruction {
     build(
         accounts::PlaceBid {
             operator: *operator,

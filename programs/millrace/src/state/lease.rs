@@ -257,12 +257,7 @@ impl Lease {
     ///
     /// # Errors
     /// [`MillraceError::LeaseEnded`], [`MillraceError::OraclesNotSilent`].
-    pub fn exit(
-        &mut self,
-        key: &Pubkey,
-        now: i64,
-        parties: (&mut Customer, &mut Provider, &mut Node),
-    ) -> Result<()> {
+    pub fn exit(&mut self, key: &Pubkey, now: i64, parties: (&mut Customer, &mut Provider, &mut Node)) -> Result<()> {
         require!(!self.has_ended(), MillraceError::LeaseEnded);
         require!(now >= self.silent_until(), MillraceError::OraclesNotSilent);
         self.end(LeaseState::Exited, key, now, parties)
@@ -272,12 +267,7 @@ impl Lease {
     ///
     /// # Errors
     /// [`MillraceError::LeaseEnded`].
-    pub fn unwind(
-        &mut self,
-        key: &Pubkey,
-        now: i64,
-        parties: (&mut Customer, &mut Provider, &mut Node),
-    ) -> Result<()> {
+    pub fn unwind(&mut self, key: &Pubkey, now: i64, parties: (&mut Customer, &mut Provider, &mut Node)) -> Result<()> {
         require!(!self.has_ended(), MillraceError::LeaseEnded);
         self.end(LeaseState::Exited, key, now, parties)
     }

@@ -63,8 +63,7 @@ impl Lease {
         require!(adds_up && rises, MillraceError::LeafInconsistent);
         (self.live_secs, self.checkpointed_secs, self.lost_secs) =
             (leaf.live_secs, leaf.checkpointed_secs, leaf.lost_secs);
-        let job_ended =
-            matches!(leaf.status, LeaseStatus::Completed | LeaseStatus::JobFailed | LeaseStatus::Stopped);
+        let job_ended = matches!(leaf.status, LeaseStatus::Completed | LeaseStatus::JobFailed | LeaseStatus::Stopped);
         Ok(kept_secs(leaf.live_secs, leaf.checkpointed_secs, leaf.lost_secs, job_ended))
     }
 
