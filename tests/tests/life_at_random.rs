@@ -10,7 +10,7 @@ use millrace_core::leaves::LeaseStatus;
 use millrace_tests::*;
 
 /// Markets tried.
-const WALKS: u64 = 20;
+const WALKS: u64 = 30;
 /// Calls tried in each.
 const STEPS: u64 = 500;
 
@@ -40,7 +40,7 @@ const MOVES: [(&str, u64); 18] = [
     ("post_job", 4),
     ("place_bid", 24),
     ("award", 24),
-    ("drop_broken_bid", 6),
+    ("drop_broken_bid", 16),
     ("release_bid", 2),
     ("cancel_job", 1),
     ("close_job", 4),
@@ -117,7 +117,7 @@ impl Market {
                 }
                 let (max_per_sec, max_secs) = (1 + self.dice.below(2_000), 1 + self.dice.below(3_600));
                 let bidding_secs = 60 + self.dice.below(200) as i64;
-                let (tier, standby_count) = [(0, 0), (1, 0), (1, 1)][self.dice.below(3) as usize];
+                let (tier, standby_count) = [(0, 0), (1, 0), (1, 1), (1, 1)][self.dice.below(4) as usize];
                 let requirements = Requirements { standby_count, ..job_args().requirements };
                 let args = PostJobArgs { tier, requirements, max_per_sec, max_secs, bidding_secs, ..job_args() };
                 let buyer = &self.buyers[buyer];
@@ -173,6 +173,9 @@ impl Market {
                     [LeaseStatus::Completed, LeaseStatus::JobFailed, LeaseStatus::NodeFailed, LeaseStatus::Stopped];
                 let is_over = self.dice.below(3) == 0;
                 let status = if is_over { *self.dice.pick(&ends)? } else { LeaseStatus::Running };
+                // Members someone stands by for all fail, or nobody would ever take over.
+                let has_stand_by = is_guaranteed && self.world.read::<Job>(&lease.job).standbys_opened > 0;
+                let status = if has_stand_by { LeaseStatus::NodeFailed } else { status };
                 let kept_secs = self.dice.below(live_secs.saturating_sub(lease.checkpointed_secs) + 1);
                 let checkpointed_secs = lease.checkpointed_secs + kept_secs;
                 let figures = Figures { live_secs, checkpointed_secs, lost_secs: 0 };
