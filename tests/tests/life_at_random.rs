@@ -10,7 +10,7 @@ use millrace_core::leaves::LeaseStatus;
 use millrace_tests::*;
 
 /// Markets tried.
-const WALKS: u64 = 20;
+const WALKS: u64 = 30;
 /// Calls tried in each.
 const STEPS: u64 = 500;
 
@@ -36,11 +36,11 @@ impl Dice {
 /// The move that is no call: time passes.
 const WAIT: &str = "wait";
 /// What an actor may try, with how likely it is.
-const MOVES: [(&str, u64); 19] = [
+const MOVES: [(&str, u64); 18] = [
     ("post_job", 4),
-    ("place_bid", 12),
-    ("award", 12),
-    ("drop_broken_bid", 6),
+    ("place_bid", 24),
+    ("award", 24),
+    ("drop_broken_bid", 16),
     ("release_bid", 2),
     ("cancel_job", 1),
     ("close_job", 4),
@@ -49,9 +49,8 @@ const MOVES: [(&str, u64); 19] = [
     ("close_lease", 8),
     ("stop_lease", 3),
     ("exit_lease", 8),
-    ("fail_over", 4),
+    ("fail_over", 8),
     ("claim_compensation", 4),
-    ("pay_claim", 1),
     ("sweep_fees", 2),
     ("withdraw_customer", 1),
     ("drain", 1),
@@ -118,7 +117,7 @@ impl Market {
                 }
                 let (max_per_sec, max_secs) = (1 + self.dice.below(2_000), 1 + self.dice.below(3_600));
                 let bidding_secs = 60 + self.dice.below(200) as i64;
-                let (tier, standby_count) = [(0, 0), (1, 0), (1, 1)][self.dice.below(3) as usize];
+                let (tier, standby_count) = [(0, 0), (1, 0), (1, 1), (1, 1)][self.dice.below(4) as usize];
                 let requirements = Requirements { standby_count, ..job_args().requirements };
                 let args = PostJobArgs { tier, requirements, max_per_sec, max_secs, bidding_secs, ..job_args() };
                 let buyer = &self.buyers[buyer];
@@ -174,6 +173,9 @@ impl Market {
                     [LeaseStatus::Completed, LeaseStatus::JobFailed, LeaseStatus::NodeFailed, LeaseStatus::Stopped];
                 let is_over = self.dice.below(3) == 0;
                 let status = if is_over { *self.dice.pick(&ends)? } else { LeaseStatus::Running };
+                // Members someone stands by for all fail, or nobody would ever take over.
+                let has_stand_by = is_guaranteed && self.world.read::<Job>(&lease.job).standbys_opened > 0;
+                let status = if has_stand_by { LeaseStatus::NodeFailed } else { status };
                 let kept_secs = self.dice.below(live_secs.saturating_sub(lease.checkpointed_secs) + 1);
                 let checkpointed_secs = lease.checkpointed_secs + kept_secs;
                 let figures = Figures { live_secs, checkpointed_secs, lost_secs: 0 };
@@ -201,11 +203,13 @@ impl Market {
                 (ix::exit_lease(&self.world, &owner.operator.pubkey(), &key), by(&owner.operator))
             }
             "fail_over" => {
-                let (failed, _) = self.lease(true)?;
-                let (stand_by, lease) = self.lease(false)?;
-                if lease.role != LeaseRole::StandBy as u8 {
-                    return None;
-                }
+                let leases = self.world.all::<Lease>();
+                let stands_by = |lease: &Lease| lease.role == LeaseRole::StandBy as u8 && !lease.has_ended();
+                let pairs = leases.iter().filter(|(_, lease)| stands_by(lease)).flat_map(|(stand_by, lease)| {
+                    let failed = leases.iter().filter(|(_, other)| other.is_failed_member() && other.job == lease.job);
+                    failed.map(|(failed, _)| (*failed, *stand_by))
+                });
+                let (failed, stand_by) = *self.dice.pick(&pairs.collect::<Vec<_>>())?;
                 let payer = &self.buyers[buyer].authority;
                 (self.world.fail_over(&payer.pubkey(), &failed, &stand_by), by(payer))
             }
@@ -213,11 +217,6 @@ impl Market {
                 let (key, _) = self.lease(true)?;
                 let payer = &self.buyers[buyer].authority;
                 (self.world.claim_compensation(&payer.pubkey(), &key), by(payer))
-            }
-            "pay_claim" => {
-                let claims: Vec<Pubkey> = self.world.all::<Claim>().iter().map(|(key, _)| *key).collect();
-                let key = *self.dice.pick(&claims)?;
-                (self.world.pay_claim(&key), by(&self.sellers[seller].0.operator))
             }
             "sweep_fees" => (ix::sweep_fees(&self.world, &self.buyers[buyer]), by(&self.sellers[seller].0.operator)),
             "withdraw_customer" => {
@@ -259,7 +258,7 @@ impl Market {
         self.world.must(&[ix::close_lease(&self.world, &signer.pubkey(), key)], &[signer]);
     }
 
-    /// Has every claim paid that `is_of` this actor.
+    /// Has every claim paid that `is_of` this actor, once it has matured: long after all else.
     fn pay_claims(&mut self, signer: &Keypair, is_of: impl Fn(&Claim) -> bool) {
         for (key, claim) in self.world.all::<Claim>() {
             if is_of(&claim) {
