@@ -14,7 +14,6 @@ use crate::Pubkey;
 macro_rules! events {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
         /// Any event of the program.
-        #[expect(clippy::large_enum_variant, reason = "the large one comes once, at genesis; they are read a few at a time")]
         pub enum MillraceEvent {
             $(
                 #[doc = concat!("[`millrace::events::", stringify!($name), "`].")]

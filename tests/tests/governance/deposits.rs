@@ -24,7 +24,7 @@ fn without_the_deposit_nothing_is_proposed() {
     let poor = world.holder("poor", 0);
     world.rewrite::<Config>(&pda::config(), |config| config.params.proposal_deposit_amount = 1_001 * MILL);
     let attempt = world.proposal(&poor, ProposalKind::SetGuardian, &NO_TARGET, poor.lock.to_bytes().to_vec());
-    world.assert_refused(&[attempt.clone()], &[&poor.key], INSUFFICIENT_FUNDS);
+    world.assert_refused(std::slice::from_ref(&attempt), &[&poor.key], INSUFFICIENT_FUNDS);
     // Nor with another's, nor into another account.
     world.rewrite::<Config>(&pda::config(), |config| config.params.proposal_deposit_amount = MILL);
     let of_another = ix::swap(attempt.clone(), &poor.tokens, &voter.tokens);
