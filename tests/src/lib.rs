@@ -18,11 +18,13 @@ pub mod fraud;
 pub mod genesis;
 pub mod ix;
 pub mod keys;
+pub mod observe;
 pub mod outcome;
 pub mod parties;
 pub mod pda;
 pub mod record;
 pub mod report;
+pub mod scenarios;
 pub mod tokens;
 pub mod world;
 

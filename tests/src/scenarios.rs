@@ -6,9 +6,10 @@ use millrace::state::{Job, Node, Provider};
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 use millrace_core::leaves::LeaseStatus;
 use millrace_core::proof::{Task, MAX_N, MAX_ROUNDS};
-use millrace_tests::fraud::{execute_slash, prove_link, SparseRun, Value};
-use millrace_tests::record::Extent;
-use millrace_tests::*;
+
+use crate::fraud::{execute_slash, prove_link, SparseRun, Value};
+use crate::record::Extent;
+use crate::*;
 
 /// Levels of a tree with a million leaves.
 const MILLION_LEAVES_LEVELS: u32 = 20;
