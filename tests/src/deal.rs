@@ -1,7 +1,7 @@
 //! A job between one buyer and one seller, brought to any point of its life.
 
 use millrace::instructions::{PostJobArgs, SettleLeaseArgs};
-use millrace::state::{Bid, Customer, Job, Lease, Node, NodeClass, Provider, Requirements};
+use millrace::state::{Bid, Claim, Customer, Job, Lease, Node, NodeClass, Provider, Requirements};
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_core::money::MILL;
 use millrace_core::score::Objective;
@@ -167,6 +167,7 @@ impl World {
         let jobs = self.all::<Job>();
         let leases = self.all::<Lease>();
         let nodes = self.all::<Node>();
+        let claims = self.all::<Claim>();
         for (key, customer) in self.all::<Customer>() {
             assert!(self.tokens(&customer.vault) >= customer.owed(), "I1: the vault of customer {key} is short");
             customer.invariant().expect("I4: deposited + received = spent + refunded + held");
@@ -174,9 +175,13 @@ impl World {
             let job_reserves: u64 =
                 jobs.iter().filter(|(_, job)| job.customer == key).map(|(_, job)| job.reserve_amount).sum();
             let lease_reserves: u64 = mine().map(|lease| lease.reserve_amount).sum();
-            assert_eq!(customer.reserved, job_reserves + lease_reserves, "I4: reserved is what jobs and leases hold");
+            let dispute_bonds: u64 = self.dispute_bonds(&key);
+            let reserved = job_reserves + lease_reserves + dispute_bonds;
+            assert_eq!(customer.reserved, reserved, "I4: reserved is what jobs, leases and disputes hold");
             let holdbacks: u64 = mine().map(|lease| lease.holdback_amount).sum();
             assert_eq!(customer.holdbacks, holdbacks, "I4: holdbacks are what leases hold back");
+            let due = claims.iter().filter(|(_, claim)| claim.beneficiary == key).count();
+            assert_eq!(customer.claims_due as usize, due, "a customer stays while claims are due to it");
         }
         for (key, provider) in self.all::<Provider>() {
             assert!(self.tokens(&provider.vault) >= provider.owed(), "I2: the vault of provider {key} is short");
@@ -187,11 +192,25 @@ impl World {
             let open_leases = leases.iter().filter(|(_, lease)| lease.provider == key).count();
             assert_eq!(usize::from(provider.open_leases), open_leases, "a provider stays while its leases are open");
             assert_eq!(provider.bonds, bonds, "I3: bonds stand behind bids");
-            assert_eq!(provider.locked, stakes + bonds, "I3: locked = nodes' locked stake + bonds");
+            let of_leases = leases.iter().filter(|(_, lease)| lease.provider == key);
+            let lease_bonds: u64 = of_leases.map(|(_, lease)| lease.bond_left).sum();
+            assert_eq!(provider.lease_bonds, lease_bonds, "I3: lease bonds are what stands behind leases");
+            assert_eq!(provider.locked, stakes + bonds + lease_bonds, "I3: locked = nodes' locked stake + bonds");
+            let against = || claims.iter().map(|(_, claim)| claim).filter(|claim| claim.provider == key);
+            let claimed: u64 = against().map(|claim| claim.amount).sum();
+            assert!(provider.claims <= claimed, "what is kept for claims is at most what they are for");
+            assert_eq!(
+                provider.open_claims as usize,
+                against().count(),
+                "a provider stays while claims on it are open"
+            );
+            let due = claims.iter().filter(|(_, claim)| claim.beneficiary == key).count();
+            assert_eq!(provider.claims_due as usize, due, "a provider stays while claims are due to it");
         }
         for (key, lease) in leases {
             lease.invariant().unwrap_or_else(|_| panic!("I5: lease {key} charged other than per_sec × paid_secs"));
-            assert!(lease.paid_secs <= lease.max_secs, "I5: lease {key} was paid beyond its length");
+            let paid_secs = lease.paid_secs + lease.lost_claimed_secs;
+            assert!(paid_secs <= lease.max_secs, "I5: lease {key} was paid beyond its length");
         }
         let config = self.config();
         assert_eq!(self.supply(), config.genesis_supply - config.burned_total, "I6: supply = genesis − burned");

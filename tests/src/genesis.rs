@@ -150,7 +150,8 @@ impl World {
             endpoint: endpoint(&format!("http://127.0.0.1:{}", 9_100 + seat)),
         };
         let deployer = self.deployer.insecure_clone();
-        self.must(&[ix::seat_oracle(&deployer.pubkey(), args)], &[&deployer]);
+        let seating = ix::seat_oracle(self, args);
+        self.must(&[seating], &[&deployer]);
         self.oracles.push(oracle);
     }
 
@@ -174,6 +175,16 @@ impl World {
         let starts_at =
             millrace_core::epoch::epoch_starts_at(config.base_epoch, config.base_at, config.params.epoch_secs, target);
         self.warp_to(starts_at.expect("the epoch is in range"));
+    }
+
+    /// What instructions name of the market.
+    pub fn market(&self) -> millrace_client::ix::Market {
+        millrace_client::ix::Market {
+            mint: self.mint,
+            token_program: self.standard.id(),
+            treasury: self.treasury,
+            oracle_pool: self.oracle_pool,
+        }
     }
 
     /// The config account.

@@ -3,6 +3,10 @@
 mod jobs;
 
 pub use jobs::*;
+pub use millrace_client::ix::{
+    apply_oracle_leaf, begin_oracle_unstake, claim_reward, close_oracle, lapse_dispute, open_dispute, resolve_dispute,
+    stake_oracle, vote_dispute, withdraw_oracle,
+};
 
 use anchor_lang::{InstructionData, ToAccountMetas};
 use millrace::instructions::*;
@@ -79,19 +83,8 @@ pub fn grow_beacons(payer: &Pubkey) -> Instruction {
 }
 
 /// Seats an oracle.
-pub fn seat_oracle(deployer: &Pubkey, args: SeatOracleArgs) -> Instruction {
-    build(
-        accounts::SeatOracle {
-            authority: *deployer,
-            config: pda::config(),
-            oracles: pda::oracles(),
-            oracle: pda::oracle(&args.oracle_authority),
-            system_program: SYSTEM,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::SeatOracle { args },
-    )
+pub fn seat_oracle(world: &World, args: SeatOracleArgs) -> Instruction {
+    millrace_client::ix::seat_oracle(&world.deployer.pubkey(), &world.market(), args)
 }
 
 /// Seals genesis.

@@ -13,6 +13,7 @@
 //!
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
+pub mod cluster;
 pub mod deal;
 pub mod fraud;
 pub mod genesis;
@@ -30,6 +31,7 @@ pub mod world;
 
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+pub use cluster::{cluster_args, guaranteed_args, Cluster, Figures};
 pub use deal::{job_args, Deal, BID_PER_SEC};
 pub use genesis::{local_bounds, local_params, Genesis};
 pub use keys::{key, key_where};

@@ -4,6 +4,8 @@ use millrace::constants::*;
 
 use crate::Pubkey;
 
+pub use millrace_client::pda::{claim, dispute, governance};
+
 fn find(seeds: &[&[u8]]) -> (Pubkey, u8) {
     Pubkey::find_program_address(seeds, &millrace::ID)
 }
@@ -71,6 +73,11 @@ pub fn vault(owner: &Pubkey) -> Pubkey {
 /// The oracle of a seat's key.
 pub fn oracle(authority: &Pubkey) -> Pubkey {
     oracle_and_bump(authority).0
+}
+
+/// The claim `number` on a provider's bonds.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()]).0
 }
 
 /// The fraud case of sha256(commit).

@@ -204,7 +204,8 @@ fn broken_bid() -> Record {
     world.bid(&deal.seller, &deal.node, &deal.job, BID_PER_SEC);
     world.end_bidding(&deal.job);
     world.rewrite::<Node>(&deal.node, |node| node.draining = 1);
-    let drop = ix::drop_broken_bid(&world, &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    let drop =
+        ix::drop_broken_bid(&world, &deal.seller.operator.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
     world.must(&[drop], &[&deal.seller.operator]);
     world.record
 }

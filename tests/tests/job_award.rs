@@ -7,8 +7,8 @@ use millrace::state::{Customer, Job, JobState, Lease, LeaseState, Node, NodeStat
 use millrace_core::money::max_lease_cost;
 use millrace_tests::*;
 
-/// 5% of an hour at [`BID_PER_SEC`].
-const BOND: u64 = 126_000;
+/// 5% of an hour at the job's highest price.
+const BOND: u64 = 180_000;
 
 fn provider(world: &World, seller: &Seller) -> Box<Provider> {
     world.read::<Provider>(&seller.provider)
@@ -112,7 +112,7 @@ fn a_broken_bid_is_not_awarded_and_its_bond_goes_to_the_customer() {
     world.bid(&deal.seller, &deal.node, &deal.job, BID_PER_SEC);
     world.bid(&second, &second_node, &deal.job, BID_PER_SEC + 1);
     let stranger = world.stranger("stranger");
-    let drop = ix::drop_broken_bid(&world, &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    let drop = ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
     world.assert_refused(std::slice::from_ref(&drop), &[&stranger], MillraceError::BiddingOpen);
     world.end_bidding(&deal.job);
     world.assert_refused(std::slice::from_ref(&drop), &[&stranger], MillraceError::BidNotBroken);
@@ -181,7 +181,10 @@ fn whatever_stops_a_node_from_serving_breaks_its_bid() {
     });
     world.assert_refused(std::slice::from_ref(&award), &[&stranger], MillraceError::BidBroken);
     // A jailed provider's bid is dropped like any other, and then none is left.
-    world.must(&[ix::drop_broken_bid(&world, &deal.buyer, &deal.seller, &deal.node, &deal.job)], &[&stranger]);
+    world.must(
+        &[ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job)],
+        &[&stranger],
+    );
     world.assert_refused(&[award], &[&stranger], MillraceError::NoBids);
     let award_by = world.read::<Job>(&deal.job).award_by;
     world.warp_to(award_by);
@@ -198,7 +201,7 @@ fn a_late_broken_bid_is_released_not_dropped() {
     let award_by = world.read::<Job>(&deal.job).award_by;
     world.warp_to(award_by);
     let stranger = world.stranger("stranger");
-    let drop = ix::drop_broken_bid(&world, &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    let drop = ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
     world.assert_refused(&[drop], &[&stranger], MillraceError::AwardLate);
     world.must(&[ix::release_bid(&deal.seller, &deal.node, &deal.job)], &[&stranger]);
     world.assert_books();

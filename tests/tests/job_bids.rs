@@ -7,8 +7,8 @@ use millrace::state::{Job, JobState, Node, NodeState, Provider, ProviderStatus};
 use millrace_core::score::Objective;
 use millrace_tests::*;
 
-/// 5% of an hour at [`BID_PER_SEC`].
-const BOND: u64 = 126_000;
+/// 5% of an hour at the job's highest price.
+const BOND: u64 = 180_000;
 
 fn provider(world: &World, seller: &Seller) -> Box<Provider> {
     world.read::<Provider>(&seller.provider)
@@ -43,7 +43,7 @@ fn a_bid_enters_the_leaderboard_and_locks_its_bond() {
 fn a_bond_is_rounded_up_against_the_bidder() {
     let mut world = World::new();
     let deal = world.parties();
-    let job = world.post(&deal.buyer, PostJobArgs { max_secs: 1, ..job_args() });
+    let job = world.post(&deal.buyer, PostJobArgs { max_per_sec: 1, max_secs: 1, ..job_args() });
     world.bid(&deal.seller, &deal.node, &job, 1);
     assert_eq!(world.read::<Node>(&deal.node).bid_bond, 1, "5% of one base unit");
 }

@@ -133,7 +133,10 @@ impl Market {
             "drop_broken_bid" => {
                 let (key, job) = self.job()?;
                 let (buyer, seller, node) = self.next_bid(&key, &job)?;
-                (ix::drop_broken_bid(&self.world, buyer, seller, &node, &key), by(&buyer.authority))
+                (
+                    ix::drop_broken_bid(&self.world, &buyer.authority.pubkey(), buyer, seller, &node, &key),
+                    by(&buyer.authority),
+                )
             }
             "release_bid" => {
                 let (seller, node) = &self.sellers[seller];

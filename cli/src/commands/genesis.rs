@@ -310,6 +310,7 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
                     "seat oracle",
                     &[ix::seat_oracle(
                         &payer,
+                        &(&market).into(),
                         SeatOracleArgs {
                             oracle_authority: seat.authority,
                             weight: seat.weight,

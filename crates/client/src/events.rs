@@ -87,25 +87,54 @@ events! {
     FeesSwept { sequence, customer, burn_amount, oracle_amount, treasury_amount, burned_total }
     CustomerClosed { sequence, customer, surplus_amount }
     JobPosted {
-        sequence, job, customer, id, manifest_hash, max_per_sec, max_secs, bidding_ends_at, award_by, reserve_amount,
-        customer_free, customer_reserved,
+        sequence, job, customer, id, manifest_hash, tier, node_count, standby_count, topology, max_per_sec, max_secs,
+        bidding_ends_at, award_by, reserve_amount, customer_free, customer_reserved,
     }
-    BidPlaced { sequence, job, node, provider, per_sec, score, rank, bond, provider_locked }
-    BidReleased { sequence, job, node, provider, bond, provider_locked }
+    BidPlaced {
+        sequence, job, node, provider, per_sec, may_stand_by, score, rank, bond, provider_bonds, provider_locked,
+    }
+    BidReleased { sequence, job, node, provider, bond, provider_bonds, provider_locked }
     LeaseAwarded {
-        sequence, job, lease, node, provider, per_sec, reserve_amount, customer_free, customer_reserved,
-        provider_locked,
+        sequence, job, lease, node, provider, index, job_position, role, per_sec, reserve_amount, bond,
+        job_reserve_amount, customer_free, customer_reserved, provider_bonds, provider_lease_bonds, provider_locked,
     }
-    BidDropped { sequence, job, node, provider, bond, customer_free, provider_stake }
+    BidDropped {
+        sequence, job, node, provider, bond, forfeited_amount, claim, matures_at, provider_stake, provider_bonds,
+        provider_locked, provider_claims,
+    }
     JobCancelled { sequence, job, released_amount, customer_free, customer_reserved }
-    JobClosed { sequence, job, customer, released_amount, customer_free, result_root }
+    JobClosed { sequence, job, customer, released_amount, customer_free, customer_reserved, result_root }
     LeaseSettled {
-        sequence, lease, job, state, exit_code, paid_secs, net_amount, holdback_amount, fee_amount, reserve_amount,
-        customer_free, customer_reserved, customer_fee_due, provider_earned,
+        sequence, lease, job, state, exit_code, live_secs, checkpointed_secs, lost_secs, paid_secs, net_amount,
+        holdback_amount, fee_amount, reserve_amount, customer_free, customer_reserved, customer_fee_due,
+        provider_earned,
     }
     LeaseStopped { sequence, lease, max_secs }
     LeaseExited { sequence, lease, paid_secs, customer_free, customer_reserved }
-    LeaseClosed { sequence, lease, job, accepted, holdback_amount, customer_holdbacks, provider_earned }
+    LeaseClosed {
+        sequence, lease, job, accepted, holdback_amount, released_amount, bond_amount, customer_free,
+        customer_reserved, customer_holdbacks, provider_lease_bonds, provider_locked, provider_earned,
+    }
+    FailedOver {
+        sequence, job, failed, stand_by, lease, node, provider, index, job_position, per_sec, max_secs,
+        reserve_amount, bond, bond_left, stand_by_max_secs,
+    }
+    UnkeptClaimed {
+        sequence, failed, member, secs, claim, amount, matures_at, bond_left, provider, provider_stake,
+        provider_lease_bonds, provider_locked, provider_claims,
+    }
+    CompensationClaimed {
+        sequence, lease, claim, amount, returned_amount, matures_at, provider, provider_stake, provider_lease_bonds,
+        provider_locked, provider_claims,
+    }
+    ClaimPaid {
+        sequence, claim, provider, beneficiary_kind, beneficiary, amount, unpaid_amount, provider_claims,
+        beneficiary_balance,
+    }
+    LeaseSettledMutually {
+        sequence, lease, job, paid_secs, net_amount, holdback_amount, fee_amount, customer_free, customer_reserved,
+        customer_fee_due, provider_earned, provider_lease_bonds, provider_locked,
+    }
     BeaconOpened { sequence, epoch, slot }
     BeaconLatched { sequence, epoch, slot, hash }
     ReportSigned { sequence, oracle, epoch, root, leaves, signers, weight, is_accepted }
@@ -122,6 +151,29 @@ events! {
         provider_jailed_until, burned_total,
     }
     CaseClosed { sequence, case }
+    OracleStaked { sequence, oracle, amount, stake }
+    OracleUnstakeBegun { sequence, oracle, amount, stake, unbonding_amount, matures_at }
+    OracleWithdrawn { sequence, oracle, amount, stake, unbonding_amount }
+    OracleLeafApplied {
+        sequence, oracle, epoch, opened, added_points, reward_period, points, period_points, closed_points,
+        all_closed_points, closed_pot_amount,
+    }
+    RewardClaimed {
+        sequence, oracle, period, points, all_points, amount, closed_pot_amount, closed_claimed_amount,
+        oracle_rewarded_total, rewarded_total,
+    }
+    OracleClosed { sequence, oracle, surplus_amount }
+    DisputeOpened {
+        sequence, dispute, lease, customer, provider, evidence_hash, bond, vote_until, customer_free,
+        customer_reserved,
+    }
+    DisputeVoted { sequence, dispute, oracle, uphold, upheld_weight, dismissed_weight, ruling, appeal_until }
+    DisputeLapsed { sequence, dispute, appeal_until }
+    DisputeResolved {
+        sequence, dispute, lease, ruling, bond, forfeited_amount, holdback_amount, claim, claim_amount,
+        lease_holdback_amount, lease_bond_left, customer_free, customer_reserved, customer_holdbacks, customer_paid,
+        provider_earned, provider_stake, provider_locked, provider_lease_bonds, provider_claims,
+    }
 }
 
 impl MillraceEvent {

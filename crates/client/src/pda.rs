@@ -39,6 +39,11 @@ pub fn lease(job: &Pubkey, index: u8) -> Pubkey {
     find(&[LEASE_SEED, job.as_ref(), &[index]])
 }
 
+/// The claim numbered `number` on a provider account's bonds.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
+}
+
 /// The token vault of a provider or customer account.
 pub fn vault(owner: &Pubkey) -> Pubkey {
     find(&[VAULT_SEED, owner.as_ref()])
@@ -67,6 +72,21 @@ pub fn beacons() -> Pubkey {
 /// The fraud case of a commit; `commit_id` is the sha256 of the commit's bytes.
 pub fn fraud_case(commit_id: &[u8; 32]) -> Pubkey {
     find(&[FRAUD_SEED, commit_id])
+}
+
+/// The `number`-th claim on the bonds of a provider account.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
+}
+
+/// The dispute of a lease.
+pub fn dispute(lease: &Pubkey) -> Pubkey {
+    find(&[DISPUTE_SEED, lease.as_ref()])
+}
+
+/// The address that signs for governance: it owns treasury and oracle pool.
+pub fn governance() -> Pubkey {
+    find(&[GOVERNANCE_SEED])
 }
 
 /// The account that signs the program's events.

@@ -19,6 +19,7 @@ pub mod merkle;
 pub mod money;
 pub mod proof;
 pub mod reliability;
+pub mod reward;
 pub mod score;
 pub mod slash;
 pub mod stake;

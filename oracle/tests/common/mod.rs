@@ -147,7 +147,7 @@ impl ToyChain {
             let set: OracleSet = fetch(self, &pda::oracles()).await.unwrap().unwrap();
             let seat = set.seats().iter().position(|seat| seat.authority == signer).unwrap() as u8;
             let mut reports = self.reports().await;
-            reports.sign(seat, args.epoch, args.root, args.leaves).map_err(named)?;
+            reports.sign(seat, &signer, args.epoch, args.root, args.leaves).map_err(named)?;
             let tally = reports.tally(&set, args.epoch, args.root, args.leaves);
             if set.is_quorum(tally.weight, 6_000) {
                 reports.accept(args.epoch, args.root, args.leaves, tally.signers, self.now());

@@ -4,6 +4,7 @@ use anchor_lang::prelude::*;
 
 use crate::constants::{ACCOUNT_VERSION, CLAIM_SEED};
 use crate::create;
+use crate::errors::MillraceError;
 use crate::state::{space, Beneficiary, Claim, Provider};
 
 /// Whom a claim pays, and for what.
@@ -20,7 +21,7 @@ pub struct ClaimTo {
 /// for. Callers unlock the bond before and count the claim at its beneficiary.
 ///
 /// # Errors
-/// [`crate::errors::MillraceError::WrongAccount`] when `account` is not the provider's next claim, and those of
+/// [`MillraceError::WrongAccount`] when `account` is not the provider's next claim, and those of
 /// [`Provider::open_claim`].
 pub fn open<'info>(
     payer: &AccountInfo<'info>,
@@ -44,5 +45,17 @@ pub fn open<'info>(
     claim.amount = amount;
     claim.matures_at = matures_at;
     claim.rent_payer = *payer.key;
+    Ok(())
+}
+
+/// Whether `account` is where the next claim on the provider at `provider_key` would be opened: for callers that may
+/// come to open none.
+///
+/// # Errors
+/// [`MillraceError::WrongAccount`].
+pub fn require_next(account: &Pubkey, provider_key: &Pubkey, provider: &Provider) -> Result<()> {
+    let seeds = [CLAIM_SEED, provider_key.as_ref(), &provider.next_claim.to_le_bytes()];
+    let (address, _) = Pubkey::find_program_address(&seeds, &crate::ID);
+    require_keys_eq!(*account, address, MillraceError::WrongAccount);
     Ok(())
 }

@@ -158,11 +158,11 @@ pub enum MillraceError {
     /// The objective is unknown.
     #[msg("The objective is unknown")]
     UnknownObjective,
-    /// The tier is not open yet.
-    #[msg("Only the Spot tier is open")]
+    /// The tier is unknown.
+    #[msg("The tier is neither Spot nor Guaranteed")]
     TierNotOpen,
     /// More nodes were asked for than a job may have.
-    #[msg("The number of nodes is not one; clusters open with a later release")]
+    #[msg("The number of nodes is not 1 to 16, or not what the job takes in one bid")]
     BadNodeCount,
     /// The job's price or duration is out of range.
     #[msg("The job's price, duration or bidding time is out of range")]
@@ -278,7 +278,7 @@ pub enum MillraceError {
     #[msg("The leaf is dated after its root was accepted")]
     LeafTooNew,
     /// The customer still has money, fees or jobs.
-    #[msg("The customer still has free or reserved money, holdbacks, fees due or open jobs")]
+    #[msg("The customer still has free or reserved money, holdbacks, fees due, open jobs or claims to come")]
     CustomerNotEmpty,
     // Fraud, appended
     /// The commit is young enough for another case.
@@ -328,12 +328,24 @@ pub enum MillraceError {
     /// A failed guaranteed lease cannot be accepted; it closes after its dispute window.
     #[msg("A failed guaranteed lease cannot be accepted; it closes after its dispute window")]
     CannotAccept,
-    /// A stand-by may still take over this position.
-    #[msg("A stand-by may still take over this position")]
-    StillReplaceable,
+    /// The dispute window is over.
+    #[msg("The dispute window is over")]
+    DisputeWindowOver,
     /// The agreed seconds are fewer than already paid, or more than passed.
     #[msg("The agreed seconds are fewer than already paid, or more than passed")]
     BadMutualEnd,
+    /// The leaf's seconds fall behind those applied before, or do not add up.
+    #[msg("The leaf's seconds fall behind those applied before, or do not add up")]
+    LeafInconsistent,
+    /// The customer's compensation comes first.
+    #[msg("The customer's compensation out of the bond is not claimed yet; claim it first")]
+    CompensationDue,
+    /// No compensation is due.
+    #[msg("No compensation is due")]
+    NoCompensation,
+    /// The job is not cancelled.
+    #[msg("The job is not cancelled")]
+    JobStands,
     // Judged slashing
     /// The finding is no offence.
     #[msg("The finding is no offence")]
@@ -377,6 +389,9 @@ pub enum MillraceError {
     /// Nothing is left to slash.
     #[msg("Nothing is left to slash")]
     NothingToSlash,
+    /// A part of the penalty lies behind nodes that were not given.
+    #[msg("A part of the penalty lies behind other nodes of the provider; give them too")]
+    NodesMissing,
     // Keys
     /// No change of the cold key was proposed to this signer.
     #[msg("No change of the cold key was proposed to this signer")]
@@ -465,4 +480,7 @@ pub enum MillraceError {
     /// Nothing can be claimed for this period.
     #[msg("Nothing can be claimed for this period")]
     NothingToClaim,
+    /// The oracle still has stake, answers for a root in the ring, or may have rewards to claim.
+    #[msg("The oracle still has stake, answers for a root in the ring, or may have rewards to claim")]
+    OracleNotEmpty,
 }

@@ -54,6 +54,38 @@ pub mod millrace {
         ExitLease::handle(ctx)
     }
 
+    /// Ends a lease on seconds both sides agree on. Signed by both.
+    pub fn settle_mutual(ctx: Context<SettleMutual>, secs: u64) -> Result<()> {
+        SettleMutual::handle(ctx, secs)
+    }
+
+    /// Ends a lease whose job was cancelled short of nodes. Anyone.
+    pub fn unwind_lease(ctx: Context<UnwindLease>) -> Result<()> {
+        UnwindLease::handle(ctx)
+    }
+
+    // Guaranteed leases and their bonds
+
+    /// Puts a stand-by in the place of a node that failed. Anyone, within the dispute window.
+    pub fn fail_over(ctx: Context<FailOver>) -> Result<()> {
+        FailOver::handle(ctx)
+    }
+
+    /// Claims what a member lost by another's failure out of that one's bond. Anyone, within the dispute window.
+    pub fn claim_unkept(ctx: Context<ClaimUnkept>) -> Result<()> {
+        ClaimUnkept::handle(ctx)
+    }
+
+    /// Claims the customer's compensation out of a failed lease's bond. Anyone, after the dispute window.
+    pub fn claim_compensation(ctx: Context<ClaimCompensation>) -> Result<()> {
+        ClaimCompensation::handle(ctx)
+    }
+
+    /// Pays a claim that has matured. Anyone.
+    pub fn pay_claim(ctx: Context<PayClaim>) -> Result<()> {
+        PayClaim::handle(ctx)
+    }
+
     // Jobs
 
     /// Offers work and reserves the most it can cost. Signed by the customer's authority.
@@ -61,9 +93,14 @@ pub mod millrace {
         PostJob::handle(ctx, args)
     }
 
-    /// Offers a node for a job at `per_sec` base units a second. Signed by the provider's operator.
-    pub fn place_bid(ctx: Context<PlaceBid>, per_sec: u64) -> Result<()> {
-        PlaceBid::handle(ctx, per_sec)
+    /// Offers a node for a job. Signed by the provider's operator.
+    pub fn place_bid(ctx: Context<PlaceBid>, args: PlaceBidArgs) -> Result<()> {
+        PlaceBid::handle(ctx, args)
+    }
+
+    /// Offers several nodes of one site for a job, all or none. Signed by the provider's operator.
+    pub fn place_site_bid(ctx: Context<PlaceSiteBid>, args: PlaceBidArgs) -> Result<()> {
+        PlaceSiteBid::handle(ctx, args)
     }
 
     /// Frees a node whose bid no longer counts, and its bond. Anyone.
@@ -71,17 +108,17 @@ pub mod millrace {
         ReleaseBid::handle(ctx)
     }
 
-    /// Gives the next position of a job to the best bid left. Anyone, after bidding.
+    /// Gives the next place of a job, a position or a stand-by's, to the best bid left. Anyone, after bidding.
     pub fn award(ctx: Context<Award>) -> Result<()> {
         Award::handle(ctx)
     }
 
-    /// Passes over a bid that was not kept; its bond compensates the customer. Anyone.
+    /// Passes over a bid that was not kept; broken by fault, its bond will compensate the customer. Anyone.
     pub fn drop_broken_bid(ctx: Context<DropBrokenBid>) -> Result<()> {
         DropBrokenBid::handle(ctx)
     }
 
-    /// Withdraws a job: the customer's authority before the award, anyone after `award_by`.
+    /// Withdraws a job that was not or cannot be awarded in full: the customer's authority, or anyone after `award_by`.
     pub fn cancel_job(ctx: Context<CancelJob>) -> Result<()> {
         CancelJob::handle(ctx)
     }
@@ -167,6 +204,16 @@ pub mod millrace {
         SetOperator::handle(ctx, operator)
     }
 
+    /// Names another cold key, zeros to take that back. Signed by the cold key.
+    pub fn propose_authority(ctx: Context<ProposeAuthority>, pending_authority: Pubkey) -> Result<()> {
+        ProposeAuthority::handle(ctx, pending_authority)
+    }
+
+    /// Becomes the cold key. Signed by the key that was named.
+    pub fn accept_authority(ctx: Context<AcceptAuthority>) -> Result<()> {
+        AcceptAuthority::handle(ctx)
+    }
+
     /// Changes caps, price floor and address. Signed by the cold key.
     pub fn set_terms(ctx: Context<SetTerms>, args: SetTermsArgs) -> Result<()> {
         SetTerms::handle(ctx, args)
@@ -192,6 +239,11 @@ pub mod millrace {
     /// Stops or resumes bidding. Signed by the hot or the cold key.
     pub fn drain(ctx: Context<Drain>, draining: bool) -> Result<()> {
         Drain::handle(ctx, draining)
+    }
+
+    /// Fills up the stake of a node that lost some. Signed by the cold key.
+    pub fn relock_node(ctx: Context<RelockNode>) -> Result<()> {
+        RelockNode::handle(ctx)
     }
 
     /// Takes a free node off the market. Signed by the cold key.
@@ -226,6 +278,63 @@ pub mod millrace {
         ApplyAudit::handle(ctx, args)
     }
 
+    /// Applies what the oracles measured of another's node, for a fee if it is a downgrade. Called by anyone.
+    pub fn apply_downgrade(ctx: Context<ApplyDowngrade>, args: ApplyAuditArgs) -> Result<()> {
+        ApplyDowngrade::handle(ctx, args)
+    }
+
+    /// Puts `amount` base units behind an oracle. Signed by the owner of the source.
+    pub fn stake_oracle(ctx: Context<StakeOracle>, amount: u64) -> Result<()> {
+        StakeOracle::handle(ctx, amount)
+    }
+
+    /// Starts to take `amount` base units of an oracle's stake out. Signed by its key.
+    pub fn begin_oracle_unstake(ctx: Context<BeginOracleUnstake>, amount: u64) -> Result<()> {
+        BeginOracleUnstake::handle(ctx, amount)
+    }
+
+    /// Pays out an oracle's unbonded stake. Signed by its key.
+    pub fn withdraw_oracle(ctx: Context<WithdrawOracle>) -> Result<()> {
+        WithdrawOracle::handle(ctx)
+    }
+
+    /// Counts the observations an oracle opened. Called by anyone.
+    pub fn apply_oracle_leaf(ctx: Context<ApplyOracleLeaf>, args: ApplyOracleLeafArgs) -> Result<()> {
+        ApplyOracleLeaf::handle(ctx, args)
+    }
+
+    /// Pays an oracle its share of the pool for the period just closed. Called by anyone.
+    pub fn claim_reward(ctx: Context<ClaimReward>) -> Result<()> {
+        ClaimReward::handle(ctx)
+    }
+
+    /// Closes a removed oracle nothing is owed to. Called by anyone.
+    pub fn close_oracle(ctx: Context<CloseOracle>) -> Result<()> {
+        CloseOracle::handle(ctx)
+    }
+
+    // Disputes
+
+    /// Calls the result of an ended lease wrong. Signed by the customer's authority.
+    pub fn open_dispute(ctx: Context<OpenDispute>, evidence_hash: [u8; 32]) -> Result<()> {
+        OpenDispute::handle(ctx, evidence_hash)
+    }
+
+    /// Votes for the customer (`uphold`) or for the provider. Signed by the key of a seat.
+    pub fn vote_dispute(ctx: Context<VoteDispute>, uphold: bool) -> Result<()> {
+        VoteDispute::handle(ctx, uphold)
+    }
+
+    /// Ends a vote that found no quorum in time. Anyone.
+    pub fn lapse_dispute(ctx: Context<LapseDispute>) -> Result<()> {
+        LapseDispute::handle(ctx)
+    }
+
+    /// Carries a ruling out once the time to appeal is over. Anyone.
+    pub fn resolve_dispute(ctx: Context<ResolveDispute>) -> Result<()> {
+        ResolveDispute::handle(ctx)
+    }
+
     // Fraud
 
     /// Accuses a commit signed by an operator. The ed25519 instruction with that signature comes right before.
@@ -243,6 +352,11 @@ pub mod millrace {
         ProveLink::handle(ctx, args)
     }
 
+    /// Shows that two accused commits are of one node, GPU and epoch: fraud.
+    pub fn prove_double_commit(ctx: Context<ProveDoubleCommit>) -> Result<()> {
+        ProveDoubleCommit::handle(ctx)
+    }
+
     /// Takes the stake a case costs, and burns it but for the bounty.
     pub fn execute_slash(ctx: Context<ExecuteSlash>) -> Result<()> {
         ExecuteSlash::handle(ctx)
@@ -251,5 +365,27 @@ pub mod millrace {
     /// Closes an executed case.
     pub fn close_case(ctx: Context<CloseCase>) -> Result<()> {
         CloseCase::handle(ctx)
+    }
+
+    /// Takes the stake of an oracle that passed a wrong entry it had to check. Called by anyone.
+    pub fn slash_oracle(ctx: Context<SlashOracle>, args: SlashOracleArgs) -> Result<()> {
+        SlashOracle::handle(ctx, args)
+    }
+
+    // Judged slashing
+
+    /// Charges a node with what the oracles found, and freezes the penalty. Called by anyone.
+    pub fn open_slash_case(ctx: Context<OpenSlashCase>, args: OpenSlashCaseArgs) -> Result<()> {
+        OpenSlashCase::handle(ctx, args)
+    }
+
+    /// Executes a judged case after the time to appeal, within the epoch's cap. Called by anyone.
+    pub fn execute_slash_case(ctx: Context<ExecuteSlashCase>) -> Result<()> {
+        ExecuteSlashCase::handle(ctx)
+    }
+
+    /// Closes a judged case that is executed or overturned. Called by anyone.
+    pub fn close_slash_case(ctx: Context<CloseSlashCase>) -> Result<()> {
+        CloseSlashCase::handle(ctx)
     }
 }

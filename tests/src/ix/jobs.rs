@@ -1,7 +1,7 @@
 //! Instructions of customers, jobs and leases.
 
-use millrace::instructions::{PostJobArgs, SettleLeaseArgs};
-use millrace::state::{Job, Lease};
+use millrace::instructions::{PlaceBidArgs, PostJobArgs, SettleLeaseArgs};
+use millrace::state::{Job, Lease, Provider};
 use millrace::{accounts, instruction};
 
 use super::{build, SYSTEM};
@@ -77,19 +77,19 @@ pub fn post_job(buyer: &Buyer, id: u64, args: PostJobArgs) -> Instruction {
     )
 }
 
-/// Bids `per_sec` for `job` with one of the seller's nodes.
+/// Bids `per_sec` for `job` with one of the seller's nodes, which would not stand by.
 pub fn place_bid(seller: &Seller, node: &Pubkey, job: &Pubkey, per_sec: u64) -> Instruction {
-    build(
-        accounts::PlaceBid {
-            operator: seller.operator.pubkey(),
-            provider: seller.provider,
-            node: *node,
-            job: *job,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::PlaceBid { per_sec },
-    )
+    place_bid_of(seller, node, job, PlaceBidArgs { per_sec, may_stand_by: false })
+}
+
+/// Bids for `job` with one of the seller's nodes.
+pub fn place_bid_of(seller: &Seller, node: &Pubkey, job: &Pubkey, args: PlaceBidArgs) -> Instruction {
+    millrace_client::ix::place_bid(&seller.operator.pubkey(), &seller.provider, node, job, args)
+}
+
+/// Bids for `job` with nodes of one site of the seller's.
+pub fn place_site_bid(seller: &Seller, nodes: &[Pubkey], job: &Pubkey, args: PlaceBidArgs) -> Instruction {
+    millrace_client::ix::place_site_bid(&seller.operator.pubkey(), &seller.provider, nodes, job, args)
 }
 
 /// Releases the bid of one of the seller's nodes.
@@ -108,6 +108,18 @@ pub fn release_bid(seller: &Seller, node: &Pubkey, job: &Pubkey) -> Instruction 
 
 /// Awards the job's position 0 to one of the seller's nodes.
 pub fn award(payer: &Pubkey, buyer: &Buyer, seller: &Seller, node: &Pubkey, job: &Pubkey) -> Instruction {
+    award_nth(payer, buyer, seller, node, job, 0)
+}
+
+/// Awards the job's lease `index` to one of the seller's nodes.
+pub fn award_nth(
+    payer: &Pubkey,
+    buyer: &Buyer,
+    seller: &Seller,
+    node: &Pubkey,
+    job: &Pubkey,
+    index: u8,
+) -> Instruction {
     build(
         accounts::Award {
             payer: *payer,
@@ -115,7 +127,7 @@ pub fn award(payer: &Pubkey, buyer: &Buyer, seller: &Seller, node: &Pubkey, job:
             customer: buyer.customer,
             provider: seller.provider,
             node: *node,
-            lease: pda::lease(job, 0),
+            lease: pda::lease(job, index),
             system_program: SYSTEM,
             event_authority: pda::event_authority(),
             program: millrace::ID,
@@ -125,17 +137,23 @@ pub fn award(payer: &Pubkey, buyer: &Buyer, seller: &Seller, node: &Pubkey, job:
 }
 
 /// Drops the bid of one of the seller's nodes.
-pub fn drop_broken_bid(world: &World, buyer: &Buyer, seller: &Seller, node: &Pubkey, job: &Pubkey) -> Instruction {
+pub fn drop_broken_bid(
+    world: &World,
+    payer: &Pubkey,
+    buyer: &Buyer,
+    seller: &Seller,
+    node: &Pubkey,
+    job: &Pubkey,
+) -> Instruction {
     build(
         accounts::DropBrokenBid {
+            payer: *payer,
             job: *job,
             customer: buyer.customer,
-            customer_vault: buyer.vault,
             provider: seller.provider,
-            provider_vault: seller.vault,
             node: *node,
-            mint: world.mint,
-            token_program: world.standard.id(),
+            claim: pda::claim(&seller.provider, world.read::<Provider>(&seller.provider).next_claim),
+            system_program: SYSTEM,
             event_authority: pda::event_authority(),
             program: millrace::ID,
         },

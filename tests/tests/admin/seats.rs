@@ -41,8 +41,8 @@ fn only_the_beacon_account_is_grown() {
 fn a_seat_is_taken_with_its_weight() {
     let (mut world, deployer) = unsealed();
     let (first, second) = (key("first").pubkey(), key("second").pubkey());
-    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&first, 3))], &[&deployer]);
-    let receipt = world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&second, 4))], &[&deployer]);
+    world.must(&[ix::seat_oracle(&world, seat(&first, 3))], &[&deployer]);
+    let receipt = world.must(&[ix::seat_oracle(&world, seat(&second, 4))], &[&deployer]);
     let event: OracleSeated = receipt.event();
     assert_eq!((event.sequence, event.seat, event.weight, event.total_weight), (2, 1, 4, 7));
     let oracles = world.read::<OracleSet>(&pda::oracles());
@@ -56,8 +56,8 @@ fn a_seat_is_taken_with_its_weight() {
 fn only_the_deployer_seats_oracles() {
     let (mut world, deployer) = unsealed();
     let stranger = world.stranger("stranger");
-    let honest = ix::seat_oracle(&deployer.pubkey(), seat(&stranger.pubkey(), 1));
-    let own = ix::seat_oracle(&stranger.pubkey(), seat(&stranger.pubkey(), 1));
+    let honest = ix::seat_oracle(&world, seat(&stranger.pubkey(), 1));
+    let own = ix::swap(honest.clone(), &deployer.pubkey(), &stranger.pubkey());
     world.assert_refused(&[own], &[&stranger], MillraceError::WrongAuthority);
     let unsigned = ix::unsigned(honest, &deployer.pubkey());
     world.assert_refused(&[unsigned], &[&stranger], ErrorCode::AccountNotSigner);
@@ -67,14 +67,14 @@ fn only_the_deployer_seats_oracles() {
 fn a_key_has_one_seat_and_a_seat_has_weight_and_an_endpoint() {
     let (mut world, deployer) = unsealed();
     let oracle = key("first").pubkey();
-    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&oracle, 1))], &[&deployer]);
-    let again = ix::seat_oracle(&deployer.pubkey(), seat(&oracle, 1));
+    world.must(&[ix::seat_oracle(&world, seat(&oracle, 1))], &[&deployer]);
+    let again = ix::seat_oracle(&world, seat(&oracle, 1));
     world.assert_refused(&[again], &[&deployer], ALREADY_IN_USE);
 
-    let weightless = ix::seat_oracle(&deployer.pubkey(), seat(&key("second").pubkey(), 0));
+    let weightless = ix::seat_oracle(&world, seat(&key("second").pubkey(), 0));
     world.assert_refused(&[weightless], &[&deployer], MillraceError::ZeroWeight);
     let args = SeatOracleArgs { endpoint: endpoint("ftp://oracle"), ..seat(&key("second").pubkey(), 1) };
-    let nowhere = ix::seat_oracle(&deployer.pubkey(), args);
+    let nowhere = ix::seat_oracle(&world, args);
     world.assert_refused(&[nowhere], &[&deployer], MillraceError::BadEndpoint);
 }
 
@@ -83,9 +83,9 @@ fn there_are_thirty_two_seats() {
     let (mut world, deployer) = unsealed();
     for n in 0..32 {
         let oracle = key(&format!("oracle {n}")).pubkey();
-        world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&oracle, 1))], &[&deployer]);
+        world.must(&[ix::seat_oracle(&world, seat(&oracle, 1))], &[&deployer]);
     }
-    let one_more = ix::seat_oracle(&deployer.pubkey(), seat(&key("one more").pubkey(), 1));
+    let one_more = ix::seat_oracle(&world, seat(&key("one more").pubkey(), 1));
     world.assert_refused(&[one_more], &[&deployer], MillraceError::SeatsFull);
 }
 
@@ -94,14 +94,14 @@ fn there_are_thirty_two_seats() {
 #[test]
 fn the_seal_ends_the_deployers_power() {
     let (mut world, deployer) = unsealed();
-    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 5))], &[&deployer]);
+    world.must(&[ix::seat_oracle(&world, seat(&key("first").pubkey(), 5))], &[&deployer]);
     let receipt = world.must(&[ix::seal_genesis(&deployer.pubkey())], &[&deployer]);
     let event: GenesisSealed = receipt.event();
     assert_eq!((event.sequence, event.seats, event.total_weight), (2, 1, 5));
     let config = world.config();
     assert_eq!((config.genesis_open, config.authority), (0, Pubkey::default()));
 
-    let late = ix::seat_oracle(&deployer.pubkey(), seat(&key("late").pubkey(), 1));
+    let late = ix::seat_oracle(&world, seat(&key("late").pubkey(), 1));
     world.assert_refused(&[late], &[&deployer], MillraceError::GenesisSealed);
     world.assert_refused(&[ix::seal_genesis(&deployer.pubkey())], &[&deployer], MillraceError::GenesisSealed);
 }
@@ -113,7 +113,7 @@ fn genesis_is_sealed_by_its_deployer_with_seats_and_full_beacons() {
     let seal = ix::seal_genesis(&deployer.pubkey());
     world.assert_refused(std::slice::from_ref(&seal), &[&deployer], MillraceError::NoSeats);
 
-    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
+    world.must(&[ix::seat_oracle(&world, seat(&key("first").pubkey(), 1))], &[&deployer]);
     world.assert_refused(std::slice::from_ref(&seal), &[&deployer], MillraceError::BeaconsTooSmall);
 
     let stranger = world.stranger("stranger");
@@ -138,7 +138,7 @@ fn no_unrelated_account_passes_for_one_of_genesis() {
     world.assert_no_account_is_replaceable(&ix::grow_beacons(&deployer.pubkey()), &[&deployer]);
 
     let (mut world, deployer) = unsealed();
-    let seating = ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1));
+    let seating = ix::seat_oracle(&world, seat(&key("first").pubkey(), 1));
     world.assert_no_account_is_replaceable(&seating, &[&deployer]);
     world.must(&[seating], &[&deployer]);
     world.assert_no_account_is_replaceable(&ix::seal_genesis(&deployer.pubkey()), &[&deployer]);
@@ -147,7 +147,7 @@ fn no_unrelated_account_passes_for_one_of_genesis() {
 #[test]
 fn accounts_of_one_kind_do_not_pass_for_another() {
     let (mut world, deployer) = unsealed();
-    let honest = ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1));
+    let honest = ix::seat_oracle(&world, seat(&key("first").pubkey(), 1));
     for (account, other) in [(pda::config(), pda::reports()), (pda::oracles(), pda::reports())] {
         let attempt = ix::swap(honest.clone(), &account, &other);
         world.assert_refused(&[attempt], &[&deployer], ErrorCode::AccountDiscriminatorMismatch);

@@ -232,7 +232,7 @@ fn a_slashed_node_with_a_bid_breaks_it_and_the_bond_is_the_customers() {
     world.end_bidding(&deal.job);
     let award = ix::award(&deal.buyer.authority.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
     world.assert_refused(&[award], &[&deal.buyer.authority], MillraceError::BidBroken);
-    let drop = ix::drop_broken_bid(&world, &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    let drop = ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
     world.must(&[drop], &[&deal.buyer.authority]);
     let provider = world.read::<Provider>(&deal.seller.provider);
     assert_eq!((provider.stake, provider.locked, provider.bonds), (STAKE - NODE_STAKE - bond, 0, 0));

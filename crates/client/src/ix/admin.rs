@@ -43,13 +43,17 @@ pub fn grow_beacons(payer: &Pubkey) -> Instruction {
 }
 
 /// Adds an oracle seat. Signed and paid by the deployer.
-pub fn seat_oracle(authority: &Pubkey, args: SeatOracleArgs) -> Instruction {
+pub fn seat_oracle(authority: &Pubkey, market: &Market, args: SeatOracleArgs) -> Instruction {
+    let oracle = pda::oracle(&args.oracle_authority);
     build(
         accounts::SeatOracle {
             authority: *authority,
             config: pda::config(),
             oracles: pda::oracles(),
-            oracle: pda::oracle(&args.oracle_authority),
+            oracle,
+            vault: pda::vault(&oracle),
+            mint: market.mint,
+            token_program: market.token_program,
             system_program: SYSTEM_PROGRAM,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,

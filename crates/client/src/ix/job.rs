@@ -1,11 +1,11 @@
 //! From a job to its award.
 
-use millrace::instructions::PostJobArgs;
+use millrace::instructions::{PlaceBidArgs, PostJobArgs};
 use millrace::state::{Bid, Job};
 use millrace::{accounts, instruction};
 
-use super::{build, Market, SYSTEM_PROGRAM};
-use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
+use super::{build, SYSTEM_PROGRAM};
+use crate::{pda, AccountMeta, Instruction, Pubkey, PROGRAM_ID};
 
 /// Offers work. `id` is the customer's `next_job_id`. Signed and paid by the customer's `authority`.
 pub fn post_job(authority: &Pubkey, id: u64, args: PostJobArgs) -> Instruction {
@@ -24,19 +24,43 @@ pub fn post_job(authority: &Pubkey, id: u64, args: PostJobArgs) -> Instruction {
     )
 }
 
-/// Offers `node` for `job` at `per_sec` base units a second. Signed by the provider's `operator`.
-pub fn place_bid(operator: &Pubkey, provider: &Pubkey, node: &Pubkey, job: &Pubkey, per_sec: u64) -> Instruction {
+/// Offers `node` for `job`. Signed by the provider's `operator`.
+pub fn place_bid(operator: &Pubkey, provider: &Pubkey, node: &Pubkey, job: &Pubkey, args: PlaceBidArgs) -> Instruction {
     build(
         accounts::PlaceBid {
             operator: *operator,
+            config: pda::config(),
             provider: *provider,
             node: *node,
             job: *job,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },
-        instruction::PlaceBid { per_sec },
+        instruction::PlaceBid { args },
     )
+}
+
+/// Offers `nodes`, all of one site, for `job`. Signed by the provider's `operator`.
+pub fn place_site_bid(
+    operator: &Pubkey,
+    provider: &Pubkey,
+    nodes: &[Pubkey],
+    job: &Pubkey,
+    args: PlaceBidArgs,
+) -> Instruction {
+    let mut bid = build(
+        accounts::PlaceSiteBid {
+            operator: *operator,
+            config: pda::config(),
+            provider: *provider,
+            job: *job,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::PlaceSiteBid { args },
+    );
+    bid.accounts.extend(nodes.iter().map(|node| AccountMeta::new(*node, false)));
+    bid
 }
 
 /// Frees a node whose bid on `job` no longer counts. Signed by nobody.
@@ -53,8 +77,8 @@ pub fn release_bid(provider: &Pubkey, node: &Pubkey, job: &Pubkey) -> Instructio
     )
 }
 
-/// Gives the next position of the job at `job` to `bid`, the entry at its award cursor. Signed by `payer`, who pays
-/// the lease's rent.
+/// Gives the next place of the job at `job` to `bid`, the entry that [`Job::next_entry`] names. Signed by `payer`, who
+/// pays the lease's rent.
 pub fn award(payer: &Pubkey, job: &Pubkey, state: &Job, bid: &Bid) -> Instruction {
     build(
         accounts::Award {
@@ -72,18 +96,18 @@ pub fn award(payer: &Pubkey, job: &Pubkey, state: &Job, bid: &Bid) -> Instructio
     )
 }
 
-/// Passes over `bid`, the entry at the award cursor of the job at `job`, which was not kept. Signed by nobody.
-pub fn drop_broken_bid(job: &Pubkey, state: &Job, bid: &Bid, market: &Market) -> Instruction {
+/// Passes over `bid`, whose turn it is in the job at `job`, which was not kept. `next_claim` is that of the bidder's
+/// provider account. Signed by `payer`, who pays the rent of the claim, if one is opened.
+pub fn drop_broken_bid(payer: &Pubkey, job: &Pubkey, state: &Job, bid: &Bid, next_claim: u32) -> Instruction {
     build(
         accounts::DropBrokenBid {
+            payer: *payer,
             job: *job,
             customer: state.customer,
-            customer_vault: pda::vault(&state.customer),
             provider: bid.provider,
-            provider_vault: pda::vault(&bid.provider),
             node: bid.node,
-            mint: market.mint,
-            token_program: market.token_program,
+            claim: pda::claim(&bid.provider, next_claim),
+            system_program: SYSTEM_PROGRAM,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },

@@ -4,6 +4,8 @@
 
 mod admin;
 mod customer;
+mod dispute;
+mod guaranteed;
 mod job;
 mod lease;
 mod node;
@@ -13,6 +15,8 @@ mod slash;
 
 pub use admin::*;
 pub use customer::*;
+pub use dispute::*;
+pub use guaranteed::*;
 pub use job::*;
 pub use lease::*;
 pub use node::*;
@@ -77,6 +81,8 @@ mod tests {
         let sources = [
             include_str!("admin.rs"),
             include_str!("customer.rs"),
+            include_str!("guaranteed.rs"),
+            include_str!("dispute.rs"),
             include_str!("job.rs"),
             include_str!("lease.rs"),
             include_str!("node.rs"),

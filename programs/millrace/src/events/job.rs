@@ -82,6 +82,14 @@ pub struct JobPosted {
     pub id: u64,
     /// sha256 of the manifest.
     pub manifest_hash: [u8; 32],
+    /// A [`crate::state::Tier`].
+    pub tier: u8,
+    /// Nodes wanted.
+    pub node_count: u8,
+    /// Stand-bys wanted besides.
+    pub standby_count: u8,
+    /// A [`crate::state::Topology`].
+    pub topology: u8,
     /// Highest bid allowed, base units a second.
     pub max_per_sec: u64,
     /// Longest it may run, seconds.
@@ -111,12 +119,16 @@ pub struct BidPlaced {
     pub provider: Pubkey,
     /// Price, base units a second.
     pub per_sec: u64,
+    /// Whether the node would also stand by.
+    pub may_stand_by: bool,
     /// Score; higher is better.
     pub score: u64,
     /// Place on the leaderboard, 0 for the best.
     pub rank: u8,
     /// Bond behind it.
     pub bond: u64,
+    /// Bonds behind all live bids of the provider.
+    pub provider_bonds: u64,
     /// Stake the provider has locked.
     pub provider_locked: u64,
 }
@@ -134,11 +146,13 @@ pub struct BidReleased {
     pub provider: Pubkey,
     /// Bond given back.
     pub bond: u64,
+    /// Bonds behind all live bids of the provider.
+    pub provider_bonds: u64,
     /// Stake the provider has locked.
     pub provider_locked: u64,
 }
 
-/// A position of a job went to a bid, and its lease began.
+/// A place of a job went to a bid, and its lease began.
 #[event]
 pub struct LeaseAwarded {
     /// Number among the job's events.
@@ -151,19 +165,33 @@ pub struct LeaseAwarded {
     pub node: Pubkey,
     /// Its provider account.
     pub provider: Pubkey,
+    /// Its number under the job.
+    pub index: u8,
+    /// Position it serves, 255 for a stand-by.
+    pub job_position: u8,
+    /// A [`crate::state::LeaseRole`].
+    pub role: u8,
     /// Price, base units a second.
     pub per_sec: u64,
     /// What the lease may cost at most.
     pub reserve_amount: u64,
+    /// Bond behind the lease.
+    pub bond: u64,
+    /// What the job still reserves itself.
+    pub job_reserve_amount: u64,
     /// The customer's free money.
     pub customer_free: u64,
     /// The customer's reserved money.
     pub customer_reserved: u64,
+    /// Bonds behind all live bids of the provider.
+    pub provider_bonds: u64,
+    /// Bonds behind all guaranteed leases of the provider.
+    pub provider_lease_bonds: u64,
     /// Stake the provider has locked.
     pub provider_locked: u64,
 }
 
-/// A bid was not kept: its bond went to the customer.
+/// A bid was passed over: its node can no longer be awarded.
 #[event]
 pub struct BidDropped {
     /// Number among the job's events.
@@ -174,12 +202,22 @@ pub struct BidDropped {
     pub node: Pubkey,
     /// Its provider account.
     pub provider: Pubkey,
-    /// Bond forfeited.
+    /// Bond that stood behind it.
     pub bond: u64,
-    /// The customer's free money.
-    pub customer_free: u64,
+    /// Of it, what became the customer's claim; the rest is free stake.
+    pub forfeited_amount: u64,
+    /// That claim's account; not opened where nothing was forfeited.
+    pub claim: Pubkey,
+    /// Instant from which the claim is paid.
+    pub matures_at: i64,
     /// The provider's stake.
     pub provider_stake: u64,
+    /// Bonds behind all live bids of the provider.
+    pub provider_bonds: u64,
+    /// Stake the provider has locked.
+    pub provider_locked: u64,
+    /// What the provider keeps for claims.
+    pub provider_claims: u64,
 }
 
 /// A job was withdrawn, or not awarded in time.
@@ -210,6 +248,8 @@ pub struct JobClosed {
     pub released_amount: u64,
     /// The customer's free money.
     pub customer_free: u64,
+    /// The customer's reserved money.
+    pub customer_reserved: u64,
     /// Content root of its results, zeros if none.
     pub result_root: [u8; 32],
 }
@@ -227,6 +267,12 @@ pub struct LeaseSettled {
     pub state: u8,
     /// Exit code of the job, once it ended.
     pub exit_code: i32,
+    /// Seconds the oracles saw it live.
+    pub live_secs: u64,
+    /// Of these, seconds whose work was kept; counted for Guaranteed leases only.
+    pub checkpointed_secs: u64,
+    /// Of these, seconds lost by another's failure; counted for Guaranteed leases only.
+    pub lost_secs: u64,
     /// Seconds paid so far.
     pub paid_secs: u64,
     /// Sent to the provider now.
@@ -258,7 +304,7 @@ pub struct LeaseStopped {
     pub max_secs: u64,
 }
 
-/// One side left a lease the oracles were silent about.
+/// One side left a lease the oracles were silent about, or a lease of a cancelled job was unwound.
 #[event]
 pub struct LeaseExited {
     /// Number among the lease's events.
@@ -286,8 +332,20 @@ pub struct LeaseClosed {
     pub accepted: bool,
     /// Sent to the provider now.
     pub holdback_amount: u64,
+    /// What was left of the reserve, the customer's again.
+    pub released_amount: u64,
+    /// What was left of the bond, free stake again.
+    pub bond_amount: u64,
+    /// The customer's free money.
+    pub customer_free: u64,
+    /// The customer's reserved money.
+    pub customer_reserved: u64,
     /// What the customer still holds back from others.
     pub customer_holdbacks: u64,
+    /// Bonds behind all guaranteed leases of the provider.
+    pub provider_lease_bonds: u64,
+    /// Stake the provider has locked.
+    pub provider_locked: u64,
     /// What the provider may withdraw.
     pub provider_earned: u64,
 }

@@ -5,12 +5,16 @@
 //! account it is about and that account's amounts after the change.
 
 mod admin;
+mod dispute;
+mod guaranteed;
 mod job;
 mod oracle;
 mod provider;
 mod slash;
 
 pub use admin::*;
+pub use dispute::*;
+pub use guaranteed::*;
 pub use job::*;
 pub use oracle::*;
 pub use provider::*;

@@ -83,6 +83,32 @@ pub struct OperatorSet {
     pub operator_since_epoch: u64,
 }
 
+/// A provider's cold key named another.
+#[event]
+pub struct AuthorityProposed {
+    /// Number among the provider's events.
+    pub sequence: u64,
+    /// The provider account.
+    pub provider: Pubkey,
+    /// Its cold key.
+    pub authority: Pubkey,
+    /// The cold key to be, zeros for none.
+    pub pending_authority: Pubkey,
+}
+
+/// A provider has another cold key.
+#[event]
+pub struct AuthorityAccepted {
+    /// Number among the provider's events.
+    pub sequence: u64,
+    /// The provider account.
+    pub provider: Pubkey,
+    /// Its cold key now.
+    pub authority: Pubkey,
+    /// The one before.
+    pub previous_authority: Pubkey,
+}
+
 /// A provider changed its terms.
 #[event]
 pub struct TermsSet {
@@ -156,6 +182,48 @@ pub struct DrainSet {
     pub node: Pubkey,
     /// Whether it takes no new work.
     pub draining: bool,
+}
+
+/// A node's stake was filled up.
+#[event]
+pub struct NodeRelocked {
+    /// Number among the node's events.
+    pub sequence: u64,
+    /// The node account.
+    pub node: Pubkey,
+    /// Its provider account.
+    pub provider: Pubkey,
+    /// Stake locked anew, base units.
+    pub locked_amount: u64,
+    /// Stake the node locks now, base units.
+    pub node_locked_stake: u64,
+    /// All its provider has locked now, base units.
+    pub provider_locked: u64,
+    /// Its provider's stake, base units.
+    pub provider_stake: u64,
+}
+
+/// Someone applied an audit of another's node; a fee was paid if it was a downgrade.
+#[event]
+pub struct DowngradePaid {
+    /// Number among the node's events.
+    pub sequence: u64,
+    /// The node account.
+    pub node: Pubkey,
+    /// Its provider account.
+    pub provider: Pubkey,
+    /// Token account of whoever applied it.
+    pub receiver: Pubkey,
+    /// What it was paid, base units.
+    pub fee_amount: u64,
+    /// The node's state now.
+    pub state: u8,
+    /// Stake the node locks now, base units.
+    pub node_locked_stake: u64,
+    /// Its provider's stake, base units.
+    pub provider_stake: u64,
+    /// All its provider has locked now, base units.
+    pub provider_locked: u64,
 }
 
 /// A node left the market.

@@ -1,7 +1,9 @@
 //! One action per file: who may call, what moves, which invariant; then args, accounts, `validate`, `handle`.
 
 pub mod admin;
+pub mod claim;
 pub mod customer;
+pub mod dispute;
 pub mod job;
 pub mod lease;
 pub mod node;
@@ -10,7 +12,9 @@ pub mod provider;
 pub mod slash;
 
 pub use admin::*;
+pub use claim::*;
 pub use customer::*;
+pub use dispute::*;
 pub use job::*;
 pub use lease::*;
 pub use node::*;

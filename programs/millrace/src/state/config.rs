@@ -1,7 +1,7 @@
 //! The one account that says what this deployment is.
 
 use anchor_lang::prelude::*;
-use millrace_core::epoch::epoch_at;
+use millrace_core::epoch::{epoch_at, epoch_starts_at, FRAUD_WINDOW_EPOCHS};
 
 use super::{DurationBounds, Params};
 use crate::errors::MillraceError;
@@ -76,6 +76,12 @@ impl Config {
     pub fn epoch_at(&self, now: i64) -> Result<u64> {
         epoch_at(self.base_epoch, self.base_at, self.params.epoch_secs, now)
             .ok_or_else(|| error!(MillraceError::ClockBeforeGenesis))
+    }
+
+    /// Instant from which a commit of `epoch` can no longer be accused; `now` where that lies before the base.
+    pub fn fraud_window_ends_at(&self, epoch: u64, now: i64) -> i64 {
+        let first_after = epoch.saturating_add(FRAUD_WINDOW_EPOCHS);
+        epoch_starts_at(self.base_epoch, self.base_at, self.params.epoch_secs, first_after).unwrap_or(now)
     }
 
     /// Whether genesis is open and `signer` is its deployer.

@@ -28,7 +28,7 @@ pub struct Customer {
     pub vault: Pubkey,
     /// Withdrawable, base units.
     pub free: u64,
-    /// Set aside for open jobs and leases, base units.
+    /// Set aside for open jobs, leases and disputes, base units.
     pub reserved: u64,
     /// Held back from providers until acceptance, base units.
     pub holdbacks: u64,
@@ -36,7 +36,7 @@ pub struct Customer {
     pub fee_due: u64,
     /// Paid in so far, base units.
     pub deposited: u64,
-    /// Compensation received so far (bid bonds of broken bids), base units.
+    /// Compensation received so far (claims on bonds), base units.
     pub received: u64,
     /// Paid out to the authority so far, base units.
     pub refunded: u64,
@@ -133,6 +133,42 @@ impl Customer {
         add(&mut self.paid, amount)
     }
 
+    /// Counts a claim on a bond that will be paid to it.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn expect_claim(&mut self) -> Result<()> {
+        self.claims_due = self.claims_due.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        Ok(())
+    }
+
+    /// Books a claim that was paid with `amount`.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`], [`MillraceError::InvariantBroken`].
+    pub fn receive_claim(&mut self, amount: u64) -> Result<()> {
+        self.claims_due = self.claims_due.checked_sub(1).ok_or(MillraceError::InvariantBroken)?;
+        self.receive(amount)
+    }
+
+    /// Takes back a holdback its provider lost to a dispute. The fee on it stays charged.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn take_back_holdback(&mut self, amount: u64) -> Result<()> {
+        sub(&mut self.holdbacks, amount, MillraceError::InvariantBroken)?;
+        add(&mut self.free, amount)
+    }
+
+    /// Books reserved money paid to a provider beside any lease: the bond of a dispute it lost.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn forfeit(&mut self, amount: u64) -> Result<()> {
+        sub(&mut self.reserved, amount, MillraceError::InvariantBroken)?;
+        add(&mut self.paid, amount)
+    }
+
     /// Books a compensation that arrived.
     ///
     /// # Errors
@@ -140,6 +176,16 @@ impl Customer {
     pub fn receive(&mut self, amount: u64) -> Result<()> {
         add(&mut self.free, amount)?;
         add(&mut self.received, amount)
+    }
+
+    /// Whether nothing is owed to it or by it, and nothing of it is open.
+    ///
+    /// # Errors
+    /// [`MillraceError::CustomerNotEmpty`].
+    pub fn require_empty(&self) -> Result<()> {
+        let is_empty = self.owed() == 0 && self.open_jobs == 0 && self.claims_due == 0;
+        require!(is_empty, MillraceError::CustomerNotEmpty);
+        Ok(())
     }
 
     /// Books a sweep of all fees due.

@@ -1,12 +1,20 @@
 //! Work for sale, and the leaderboard of who would do it.
 
+mod award;
+mod board;
+#[cfg(test)]
+mod tests;
+
+pub use award::{Awarded, Standing};
+
 use std::cell::{Ref, RefMut};
 
 use anchor_lang::prelude::*;
+use millrace_core::lease::{max_position_cost, max_standby_cost};
 use millrace_core::money::{max_lease_cost, share_ceil};
 use millrace_core::score::Objective;
 
-use super::{LeaseTerms, Node, Provider};
+use super::{LeaseTerms, Node};
 use crate::errors::MillraceError;
 
 /// Where a job stands.
@@ -111,7 +119,7 @@ pub struct Job {
     pub bid_count: u8,
     /// Leaderboard entry the next award looks at.
     pub award_cursor: u8,
-    /// Leases opened so far: the next lease's index and position.
+    /// Leases opened so far: the next lease's index.
     pub leases_opened: u8,
     /// Leases whose account is open.
     pub leases_open: u8,
@@ -223,12 +231,34 @@ impl Job {
             && reliability_bps >= wanted.min_reliability_bps
     }
 
-    /// The most one position can cost, base units: what the job reserves for each.
+    /// The most one position can cost, base units, whoever serves it in the end.
     ///
     /// # Errors
     /// [`MillraceError::MathOverflow`].
     pub fn position_cost(&self) -> Result<u64> {
-        self.cost_at(self.max_per_sec)
+        max_position_cost(self.max_per_sec, self.max_secs, self.requirements.standby_count, self.terms.fee_bps)
+            .ok_or_else(|| error!(MillraceError::MathOverflow))
+    }
+
+    /// The most one stand-by can cost, base units.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn standby_cost(&self) -> Result<u64> {
+        max_standby_cost(self.max_per_sec, self.max_secs, self.terms.standby_bps, self.terms.fee_bps)
+            .ok_or_else(|| error!(MillraceError::MathOverflow))
+    }
+
+    /// The most the whole job can cost, base units: what is reserved for it.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn most_cost(&self) -> Result<u64> {
+        let wanted = &self.requirements;
+        let positions = self.position_cost()?.checked_mul(u64::from(wanted.node_count));
+        let standbys = self.standby_cost()?.checked_mul(u64::from(wanted.standby_count));
+        let both = positions.zip(standbys).and_then(|(positions, standbys)| positions.checked_add(standbys));
+        both.ok_or_else(|| error!(MillraceError::MathOverflow))
     }
 
     /// The most a lease at `per_sec` can cost, base units.
@@ -239,13 +269,35 @@ impl Job {
         max_lease_cost(per_sec, self.max_secs, self.terms.fee_bps).ok_or_else(|| error!(MillraceError::MathOverflow))
     }
 
-    /// The bond behind a bid of `per_sec`, base units; rounded up, against the bidder.
+    fn share_of_most(&self, bps: u16) -> Result<u64> {
+        let gross = self.max_per_sec.checked_mul(self.max_secs).ok_or(MillraceError::MathOverflow)?;
+        share_ceil(gross, bps).ok_or_else(|| error!(MillraceError::MathOverflow))
+    }
+
+    /// The bond behind any bid, base units: a share of the most the job may pay for a node, whatever was bid, so that
+    /// dust does not stand in the way. Rounded up, against the bidder.
     ///
     /// # Errors
     /// [`MillraceError::MathOverflow`].
-    pub fn bond_for(&self, per_sec: u64) -> Result<u64> {
-        let gross = per_sec.checked_mul(self.max_secs).ok_or(MillraceError::MathOverflow)?;
-        share_ceil(gross, self.terms.bid_bond_bps).ok_or_else(|| error!(MillraceError::MathOverflow))
+    pub fn bid_bond(&self) -> Result<u64> {
+        self.share_of_most(self.terms.bid_bond_bps)
+    }
+
+    /// The bond behind any lease of it, base units; zero for Spot. Rounded up, against the provider.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn lease_bond(&self) -> Result<u64> {
+        if self.is_guaranteed() {
+            self.share_of_most(self.terms.bond_bps)
+        } else {
+            Ok(0)
+        }
+    }
+
+    /// Whether it is of the Guaranteed tier.
+    pub fn is_guaranteed(&self) -> bool {
+        self.tier == Tier::Guaranteed as u8
     }
 
     /// Whether it waits for bids or for its award.
@@ -253,71 +305,7 @@ impl Job {
         self.state == JobState::Open as u8
     }
 
-    /// Puts `bid` in its place among `bids`: after every entry that scores as much. The last falls off when the
-    /// board is full. Returns the place, 0 for the best.
-    ///
-    /// # Errors
-    /// [`MillraceError::BidTooLow`] when the board is full and every entry scores at least as much.
-    pub fn place(&mut self, bids: &mut [Bid], bid: Bid) -> Result<u8> {
-        let count = usize::from(self.bid_count).min(bids.len());
-        let rank = bids.iter().take(count).position(|entry| entry.score < bid.score).unwrap_or(count);
-        require!(rank < bids.len(), MillraceError::BidTooLow);
-        let kept = count.min(bids.len().saturating_sub(1));
-        bids.copy_within(rank..kept, rank.saturating_add(1));
-        bids[rank] = bid;
-        self.bid_count = kept.saturating_add(1) as u8;
-        Ok(rank as u8)
-    }
-
-    /// Whether a bid of `node` may still be awarded: it stands at or behind the cursor of an open job.
-    pub fn may_award(&self, bids: &[Bid], node: &Pubkey) -> bool {
-        let waiting = usize::from(self.award_cursor)..usize::from(self.bid_count).min(bids.len());
-        self.is_open() && bids.get(waiting).is_some_and(|bids| bids.iter().any(|bid| bid.node == *node))
-    }
-
-    /// The bid the next award looks at.
-    ///
-    /// # Errors
-    /// [`MillraceError::JobNotOpen`], [`MillraceError::BiddingOpen`], [`MillraceError::AwardLate`],
-    /// [`MillraceError::NoBids`].
-    pub fn next_bid(&self, bids: &[Bid], now: i64) -> Result<Bid> {
-        require!(self.is_open(), MillraceError::JobNotOpen);
-        require!(now >= self.bidding_ends_at, MillraceError::BiddingOpen);
-        require!(now < self.award_by, MillraceError::AwardLate);
-        require!(self.award_cursor < self.bid_count, MillraceError::NoBids);
-        bids.get(usize::from(self.award_cursor)).copied().ok_or_else(|| error!(MillraceError::InvariantBroken))
-    }
-
-    /// Whether a node that bid on this job (at `key`) can still do what it offered: able, held by this bid alone, of
-    /// a provider at large, and with all the job requires.
-    pub fn can_be_served_by(&self, key: &Pubkey, node: &Node, provider: &Provider, now: i64) -> bool {
-        node.bid_job == *key
-            && node.lease == Pubkey::default()
-            && node.is_able(now)
-            && provider.require_active(now).is_ok()
-            && self.is_met_by(node, provider.reliability_bps)
-    }
-
-    /// Gives the next position to `bid`. Returns what the lease's reserve is and what of the position's reserve the
-    /// customer gets back, base units.
-    ///
-    /// # Errors
-    /// [`MillraceError::InvariantBroken`], [`MillraceError::MathOverflow`].
-    pub fn award(&mut self, bid: &Bid) -> Result<(u64, u64)> {
-        let position_amount = self.position_cost()?;
-        let lease_amount = self.cost_at(bid.per_sec)?;
-        let rest_amount = position_amount.checked_sub(lease_amount).ok_or(MillraceError::InvariantBroken)?;
-        self.reserve_amount = self.reserve_amount.checked_sub(position_amount).ok_or(MillraceError::InvariantBroken)?;
-        self.award_cursor = self.award_cursor.saturating_add(1);
-        self.leases_opened = self.leases_opened.saturating_add(1);
-        self.leases_open = self.leases_open.saturating_add(1);
-        if self.leases_opened == self.requirements.node_count {
-            self.state = JobState::Awarded as u8;
-        }
-        Ok((lease_amount, rest_amount))
-    }
-
-    /// Withdraws it. Returns what the customer gets back, base units.
+    /// Withdraws it. Returns what the customer gets back, base units. Leases it has are unwound one by one.
     ///
     /// # Errors
     /// [`MillraceError::JobNotOpen`].
@@ -332,9 +320,14 @@ impl Job {
     /// # Errors
     /// [`MillraceError::InvariantBroken`].
     pub fn invariant(&self) -> Result<()> {
+        let wanted = &self.requirements;
+        let first_leases = self.positions_filled.saturating_add(self.standbys_opened);
+        let taken_over = self.leases_opened.checked_sub(first_leases);
         let ordered = self.award_cursor <= self.bid_count
             && self.leases_open <= self.leases_opened
-            && self.leases_opened <= self.requirements.node_count;
+            && self.positions_filled <= wanted.node_count
+            && self.standbys_opened <= wanted.standby_count
+            && taken_over.is_some_and(|taken_over| taken_over <= self.standbys_opened);
         require!(ordered, MillraceError::InvariantBroken);
         Ok(())
     }

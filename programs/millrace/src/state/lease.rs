@@ -1,11 +1,18 @@
 //! One node at work for one job.
 
+mod guaranteed;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+pub use guaranteed::Takeover;
+
 use anchor_lang::prelude::*;
-use millrace_core::lease::{Meter, Payment};
-use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_core::reliability::{after_completion, after_failure};
 
-use super::{Customer, LeaseTerms, Node, Provider};
+use super::dispute::DISPUTED;
+use super::{Customer, Job, LeaseTerms, Node, Provider, Tier};
+use crate::constants::ACCOUNT_VERSION;
 use crate::errors::MillraceError;
 
 /// Where a lease stands. Everything from [`LeaseState::Completed`] on is final.
@@ -24,8 +31,10 @@ pub enum LeaseState {
     NodeFailed = 4,
     /// The customer stopped it.
     Stopped = 5,
-    /// Left by either side after the oracles fell silent.
+    /// Left by either side after the oracles fell silent, or unwound because its job was cancelled.
     Exited = 6,
+    /// Ended by both sides together.
+    Mutual = 7,
 }
 
 /// What a lease is paid for.
@@ -63,7 +72,7 @@ pub struct Lease {
     pub is_replaced: u8,
     /// Exit code of the job, once it ended.
     pub exit_code: i32,
-    /// One while a dispute about it is open.
+    /// One while a dispute about it is open, two once one was: a lease is disputed once.
     pub is_disputed: u8,
     /// Zeros.
     pub padding: [u8; 3],
@@ -79,8 +88,10 @@ pub struct Lease {
     pub provider_vault: Pubkey,
     /// The node at work.
     pub node: Pubkey,
-    /// Price, base units a second.
+    /// Price, base units a second; a stand-by's is a share of its bid.
     pub per_sec: u64,
+    /// Price bid, base units a second: what a stand-by gets once it works.
+    pub full_per_sec: u64,
     /// Most seconds it may be paid for; shortened by a stop.
     pub max_secs: u64,
     /// What the customer's reserve still keeps for it, base units.
@@ -129,73 +140,107 @@ pub struct Lease {
     pub reserved: [u8; 64],
 }
 
+/// What a new lease begins with, beside what its job says.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// Canonical bump of its address.
+    pub bump: u8,
+    /// Number under its job.
+    pub index: u8,
+    /// Position it serves, or [`NO_POSITION`].
+    pub job_position: u8,
+    /// Works, or stands by.
+    pub role: LeaseRole,
+    /// Its job.
+    pub job: Pubkey,
+    /// That customer's vault.
+    pub customer_vault: Pubkey,
+    /// Provider account that earns.
+    pub provider: Pubkey,
+    /// That provider's vault.
+    pub provider_vault: Pubkey,
+    /// The node at work.
+    pub node: Pubkey,
+    /// Price, base units a second.
+    pub per_sec: u64,
+    /// Price bid, base units a second.
+    pub full_per_sec: u64,
+    /// Most seconds it may be paid for.
+    pub max_secs: u64,
+    /// What the customer's reserve keeps for it, base units.
+    pub reserve_amount: u64,
+    /// Bond behind it, base units.
+    pub bond: u64,
+    /// What of the bond is locked, base units.
+    pub bond_left: u64,
+    /// Content root it goes on from, zeros for none.
+    pub checkpoint_root: [u8; 32],
+    /// Now.
+    pub started_at: i64,
+    /// Who pays the rent and gets it back.
+    pub rent_payer: Pubkey,
+}
+
+/// What leaves a lease at its close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// Sent to the provider, base units.
+    pub holdback_amount: u64,
+    /// Of the reserve, the customer's again, base units.
+    pub released_amount: u64,
+    /// Of the bond, free stake again, base units.
+    pub bond_amount: u64,
+}
+
 impl Lease {
+    /// Writes a new account of `job`.
+    pub fn open(&mut self, job: &Job, opening: &Opening) {
+        self.version = ACCOUNT_VERSION;
+        self.bump = opening.bump;
+        self.tier = job.tier;
+        self.index = opening.index;
+        self.job_position = opening.job_position;
+        self.role = opening.role as u8;
+        self.job = opening.job;
+        self.customer = job.customer;
+        self.customer_vault = opening.customer_vault;
+        self.provider = opening.provider;
+        self.provider_vault = opening.provider_vault;
+        self.node = opening.node;
+        self.per_sec = opening.per_sec;
+        self.full_per_sec = opening.full_per_sec;
+        self.max_secs = opening.max_secs;
+        self.reserve_amount = opening.reserve_amount;
+        self.bond = opening.bond;
+        self.bond_left = opening.bond_left;
+        self.checkpoint_root = opening.checkpoint_root;
+        self.started_at = opening.started_at;
+        self.terms = job.terms;
+        self.rent_payer = opening.rent_payer;
+    }
+
     /// Whether nothing more is earned.
     pub fn has_ended(&self) -> bool {
         self.state >= LeaseState::Completed as u8
     }
 
-    /// Applies what the oracles found, in a root accepted at `accepted_at`: books the pay for the seconds newly
-    /// proven and, when the finding is final, the end. Returns what is to be sent to the provider now.
-    ///
-    /// # Errors
-    /// [`MillraceError::LeaseEnded`], [`MillraceError::StaleLeaf`], [`MillraceError::LeafTooNew`],
-    /// [`MillraceError::InvariantBroken`].
-    pub fn settle(
-        &mut self,
-        leaf: &LeaseLeaf,
-        accepted_at: i64,
-        now: i64,
-        (customer, provider, node): (&mut Customer, &mut Provider, &mut Node),
-    ) -> Result<Payment> {
-        require!(!self.has_ended(), MillraceError::LeaseEnded);
-        // Nothing found before the award is of this lease: an address may have served an earlier one.
-        require!(leaf.at > self.last_leaf_at.max(self.started_at), MillraceError::StaleLeaf);
-        require!(leaf.at <= accepted_at, MillraceError::LeafTooNew);
-        let payment = self.advance(leaf.live_secs, accepted_at)?;
-        customer.pay(&payment)?;
-        provider.earned = provider.earned.checked_add(payment.net_amount).ok_or(MillraceError::MathOverflow)?;
-        self.last_leaf_at = leaf.at;
-        self.checkpoint_root = leaf.checkpoint_root;
-        self.result_root = leaf.result_root;
-        self.exit_code = leaf.exit_code;
-        let end = match leaf.status {
-            LeaseStatus::Running => {
-                self.state = LeaseState::Active as u8;
-                return Ok(payment);
-            }
-            LeaseStatus::Completed => LeaseState::Completed,
-            LeaseStatus::JobFailed => LeaseState::JobFailed,
-            LeaseStatus::NodeFailed => LeaseState::NodeFailed,
-            LeaseStatus::Stopped => LeaseState::Stopped,
-        };
-        self.end(end, now, customer, provider, node)?;
-        Ok(payment)
+    /// Whether it works at a position of a Guaranteed job: kept seconds are paid, others may take over.
+    pub fn is_guaranteed_member(&self) -> bool {
+        self.tier == Tier::Guaranteed as u8 && self.role == LeaseRole::Member as u8
     }
 
-    /// Pays the seconds proven up to `live_secs`, none beyond what passed until `seen_at` nor beyond `max_secs` (I5).
+    /// Whether it is a Guaranteed member whose node failed: a stand-by may take over, and its bond answers.
+    pub fn is_failed_member(&self) -> bool {
+        self.state == LeaseState::NodeFailed as u8 && self.is_guaranteed_member()
+    }
+
+    /// Whether no dispute about it is open.
     ///
     /// # Errors
-    /// [`MillraceError::InvariantBroken`] when the reserve would not cover it.
-    fn advance(&mut self, live_secs: u64, seen_at: i64) -> Result<Payment> {
-        let elapsed_secs = u64::try_from(seen_at.saturating_sub(self.started_at)).unwrap_or(0);
-        let mut meter = Meter {
-            per_sec: self.per_sec,
-            paid_secs: self.paid_secs,
-            gross_amount: self.gross_amount,
-            fee_amount: self.fee_amount,
-            holdback_amount: self.holdback_amount,
-            reserve_amount: self.reserve_amount,
-        };
-        let payment = meter
-            .advance(live_secs, elapsed_secs.min(self.max_secs), self.terms.fee_bps, self.terms.holdback_bps)
-            .ok_or(MillraceError::InvariantBroken)?;
-        self.paid_secs = meter.paid_secs;
-        self.gross_amount = meter.gross_amount;
-        self.fee_amount = meter.fee_amount;
-        self.holdback_amount = meter.holdback_amount;
-        self.reserve_amount = meter.reserve_amount;
-        Ok(payment)
+    /// [`MillraceError::LeaseDisputed`].
+    pub fn require_undisputed(&self) -> Result<()> {
+        require!(self.is_disputed != DISPUTED, MillraceError::LeaseDisputed);
+        Ok(())
     }
 
     /// Asks for the end: no second after `now` and the notice is paid.
@@ -205,42 +250,56 @@ impl Lease {
     pub fn stop(&mut self, now: i64) -> Result<()> {
         require!(!self.has_ended(), MillraceError::LeaseEnded);
         require!(self.stop_at == 0, MillraceError::AlreadyStopped);
-        let last_at = now.saturating_add(self.terms.stop_notice_secs);
-        let secs = u64::try_from(last_at.saturating_sub(self.started_at)).unwrap_or(0);
         self.stop_at = now;
-        self.max_secs = self.max_secs.min(secs);
+        self.max_secs = self.max_secs.min(self.elapsed_secs(now.saturating_add(self.terms.stop_notice_secs)));
         Ok(())
     }
 
-    /// Ends at the last proven second what the oracles have been silent about for too long.
+    /// Instant from which either side may leave: the oracles have been silent for too long. Silence begins with the
+    /// last leaf, or with the lease's longest time, whichever is earlier: reports beyond it prove nothing.
+    pub fn silent_until(&self) -> i64 {
+        let longest_secs = i64::try_from(self.max_secs).unwrap_or(i64::MAX);
+        let last_at = self.last_leaf_at.max(self.started_at).min(self.started_at.saturating_add(longest_secs));
+        last_at.saturating_add(self.terms.oracle_outage_secs)
+    }
+
+    /// Ends at the last proven second what the oracles have been silent about for too long. `key` is its own address.
     ///
     /// # Errors
     /// [`MillraceError::LeaseEnded`], [`MillraceError::OraclesNotSilent`].
-    pub fn exit(
-        &mut self,
-        now: i64,
-        (customer, provider, node): (&mut Customer, &mut Provider, &mut Node),
-    ) -> Result<()> {
+    pub fn exit(&mut self, key: &Pubkey, now: i64, parties: (&mut Customer, &mut Provider, &mut Node)) -> Result<()> {
         require!(!self.has_ended(), MillraceError::LeaseEnded);
-        let silent_until = self.last_leaf_at.max(self.started_at).saturating_add(self.terms.oracle_outage_secs);
-        require!(now >= silent_until, MillraceError::OraclesNotSilent);
-        self.end(LeaseState::Exited, now, customer, provider, node)
+        require!(now >= self.silent_until(), MillraceError::OraclesNotSilent);
+        self.end(LeaseState::Exited, key, now, parties)
     }
 
-    /// The end, whatever its kind: what the reserve still holds is the customer's again, the node is free, and the
-    /// provider's record has one more entry. A job that failed by itself says nothing of its provider.
+    /// Ends at the last proven second what a cancelled job has no use for: `key` is its own address.
+    ///
+    /// # Errors
+    /// [`MillraceError::LeaseEnded`].
+    pub fn unwind(&mut self, key: &Pubkey, now: i64, parties: (&mut Customer, &mut Provider, &mut Node)) -> Result<()> {
+        require!(!self.has_ended(), MillraceError::LeaseEnded);
+        self.end(LeaseState::Exited, key, now, parties)
+    }
+
+    /// The end, whatever its kind: what the reserve still holds is the customer's again, unless a stand-by may need it;
+    /// the node is free, unless it serves another lease by now; and the provider's record has one more entry. A job that
+    /// failed by itself says nothing of its provider.
     fn end(
         &mut self,
         state: LeaseState,
+        key: &Pubkey,
         now: i64,
-        customer: &mut Customer,
-        provider: &mut Provider,
-        node: &mut Node,
+        (customer, provider, node): (&mut Customer, &mut Provider, &mut Node),
     ) -> Result<()> {
         self.state = state as u8;
         self.ended_at = now;
-        customer.release(std::mem::take(&mut self.reserve_amount))?;
-        node.lease = Pubkey::default();
+        if !self.is_failed_member() {
+            customer.release(std::mem::take(&mut self.reserve_amount))?;
+        }
+        if node.lease == *key {
+            node.lease = Pubkey::default();
+        }
         match state {
             LeaseState::Completed => {
                 provider.completions = provider.completions.saturating_add(1);
@@ -254,21 +313,27 @@ impl Lease {
             LeaseState::Stopped | LeaseState::Exited => {
                 provider.interruptions = provider.interruptions.saturating_add(1);
             }
-            LeaseState::JobFailed | LeaseState::Awarded | LeaseState::Active => {}
+            LeaseState::JobFailed | LeaseState::Mutual | LeaseState::Awarded | LeaseState::Active => {}
         }
         Ok(())
     }
 
-    /// Pays out what was held back, once nothing more can change it. Returns what is to be sent.
+    /// Pays out what was held back, and gives back what reserve and bond are left, once nothing more can change them.
     ///
     /// # Errors
-    /// [`MillraceError::LeaseRunning`], [`MillraceError::InvariantBroken`].
-    pub fn release_holdback(&mut self, customer: &mut Customer, provider: &mut Provider) -> Result<u64> {
+    /// [`MillraceError::LeaseRunning`], [`MillraceError::LeaseDisputed`], [`MillraceError::CompensationDue`],
+    /// [`MillraceError::InvariantBroken`].
+    pub fn close(&mut self, customer: &mut Customer, provider: &mut Provider) -> Result<Closing> {
         require!(self.has_ended(), MillraceError::LeaseRunning);
-        let amount = std::mem::take(&mut self.holdback_amount);
-        customer.release_holdback(amount)?;
-        provider.earned = provider.earned.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
-        Ok(amount)
+        self.require_undisputed()?;
+        require!(self.compensation_due(provider) == 0, MillraceError::CompensationDue);
+        let holdback_amount = std::mem::take(&mut self.holdback_amount);
+        customer.release_holdback(holdback_amount)?;
+        provider.earned = provider.earned.checked_add(holdback_amount).ok_or(MillraceError::MathOverflow)?;
+        let released_amount = std::mem::take(&mut self.reserve_amount);
+        customer.release(released_amount)?;
+        let bond_amount = self.return_bond(provider)?;
+        Ok(Closing { holdback_amount, released_amount, bond_amount })
     }
 
     /// Instant from which anyone may close it: the dispute window is over.
@@ -276,13 +341,17 @@ impl Lease {
         self.ended_at.saturating_add(self.terms.dispute_window_secs)
     }
 
-    /// I5: paid seconds within the lease, charged exactly `per_sec × paid_secs`.
+    /// I5: paid seconds, and those paid from others' bonds, within the lease; charged exactly `per_sec × paid_secs`.
     ///
     /// # Errors
     /// [`MillraceError::InvariantBroken`].
     pub fn invariant(&self) -> Result<()> {
         let exact = self.per_sec.checked_mul(self.paid_secs) == Some(self.gross_amount);
-        require!(exact && self.holdback_amount <= self.gross_amount, MillraceError::InvariantBroken);
+        let ordered = self.holdback_amount <= self.gross_amount
+            && self.bond_left <= self.bond
+            && self.lost_claimed_secs <= self.lost_secs
+            && self.paid_secs.saturating_add(self.lost_claimed_secs) <= self.max_secs;
+        require!(exact && ordered, MillraceError::InvariantBroken);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::*;
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
+use millrace_core::slash::judged_cap;
 
 use crate::constants::{ENDPOINT_LEN, MAX_UNBONDING};
 use crate::errors::MillraceError;
@@ -219,6 +220,21 @@ impl Provider {
         Ok(())
     }
 
+    /// Names the cold key to be; zeros take the name back.
+    pub fn propose_authority(&mut self, authority: Pubkey) {
+        self.pending_authority = authority;
+    }
+
+    /// Makes the proposed cold key the cold key. Returns the one before. Address and vault stay where they are.
+    ///
+    /// # Errors
+    /// [`MillraceError::NoPendingAuthority`] when `signer` was not proposed.
+    pub fn accept_authority(&mut self, signer: &Pubkey) -> Result<Pubkey> {
+        let is_proposed = self.pending_authority != Pubkey::default() && self.pending_authority == *signer;
+        require!(is_proposed, MillraceError::NoPendingAuthority);
+        Ok(std::mem::replace(&mut self.authority, std::mem::take(&mut self.pending_authority)))
+    }
+
     /// Whether `signer` is the hot key, or the cold key, which may do whatever the hot key may.
     ///
     /// # Errors
@@ -248,6 +264,11 @@ impl Provider {
     /// The unbonding entries in use, oldest first.
     pub fn unbonding_entries(&self) -> &[Unbonding] {
         self.unbonding.get(..usize::from(self.unbonding_count)).unwrap_or(&[])
+    }
+
+    /// Whether no penalty will ever reach anything, unless new stake arrives.
+    pub fn has_nothing_to_slash(&self) -> bool {
+        self.stake == 0 && self.unbonding_count == 0 && self.frozen == 0 && self.claims == 0
     }
 
     /// Stake no node and no bid locks, base units.
@@ -346,17 +367,26 @@ impl Provider {
         Ok(())
     }
 
-    /// Takes up to `amount` of what can be slashed: first the `node_locked` that the offending node locks (it is
-    /// unlocked as far as it is taken), then free stake, then unbonding, newest first. Other nodes' stake and bids'
-    /// bonds are out of reach. Returns what was taken.
+    /// Takes `amount` of locked stake out of it.
     ///
     /// # Errors
-    /// [`MillraceError::InvariantBroken`] when the node locks more than the provider, [`MillraceError::MathOverflow`].
-    pub fn slash(&mut self, amount: u64, node_locked: u64) -> Result<u64> {
-        self.unlock(amount.min(node_locked))?;
-        let from_stake = amount.min(self.free_stake());
-        self.stake = self.stake.saturating_sub(from_stake);
-        let mut rest = amount.saturating_sub(from_stake);
+    /// [`MillraceError::InvariantBroken`] when less is locked.
+    pub fn take_locked(&mut self, amount: u64) -> Result<()> {
+        self.unlock(amount)?;
+        self.stake = self.stake.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
+        Ok(())
+    }
+
+    /// Takes up to `amount` of free stake. Returns what was taken.
+    pub fn take_free(&mut self, amount: u64) -> u64 {
+        let taken = amount.min(self.free_stake());
+        self.stake = self.stake.saturating_sub(taken);
+        taken
+    }
+
+    /// Takes up to `amount` of unbonding stake, newest first. Returns what was taken.
+    pub fn take_unbonding(&mut self, amount: u64) -> u64 {
+        let mut rest = amount;
         while let Some(newest) = self.unbonding[..usize::from(self.unbonding_count)].last_mut() {
             if rest == 0 {
                 break;
@@ -369,10 +399,66 @@ impl Provider {
                 self.unbonding_count = self.unbonding_count.saturating_sub(1);
             }
         }
-        let taken = amount.saturating_sub(rest);
-        self.slashed_total = self.slashed_total.checked_add(taken).ok_or(MillraceError::MathOverflow)?;
-        self.invariant()?;
+        amount.saturating_sub(rest)
+    }
+
+    /// Counts what was slashed.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn record_slash(&mut self, amount: u64) -> Result<()> {
+        self.slashed_total = self.slashed_total.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        Ok(())
+    }
+
+    /// Keeps `amount`, taken out of its stake, for a judged case. Returns the case's number.
+    ///
+    /// # Errors
+    /// [`MillraceError::MathOverflow`].
+    pub fn freeze(&mut self, amount: u64) -> Result<u32> {
+        self.frozen = self.frozen.checked_add(amount).ok_or(MillraceError::MathOverflow)?;
+        let number = self.next_slash_case;
+        self.next_slash_case = number.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        self.open_slash_cases = self.open_slash_cases.checked_add(1).ok_or(MillraceError::MathOverflow)?;
+        Ok(number)
+    }
+
+    /// Gives `amount` of what is frozen back to free stake.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`] when less is frozen.
+    pub fn unfreeze(&mut self, amount: u64) -> Result<()> {
+        self.frozen = self.frozen.checked_sub(amount).ok_or(MillraceError::InvariantBroken)?;
+        self.add_stake(amount)
+    }
+
+    /// Takes up to `amount` of what is frozen, as far as `max_bps` lets a provider lose by judgement in `epoch`: a
+    /// share of its stake, unbonding and frozen stake at the epoch's first execution. Returns what was taken.
+    ///
+    /// # Errors
+    /// [`MillraceError::EpochCapReached`]; [`MillraceError::InvariantBroken`] when less is frozen.
+    pub fn execute_frozen(&mut self, amount: u64, epoch: u64, max_bps: u16) -> Result<u64> {
+        if self.judged_epoch != epoch || self.judged_base_amount == 0 {
+            self.judged_epoch = epoch;
+            self.judged_base_amount = self.stake.saturating_add(self.unbonding_amount()).saturating_add(self.frozen);
+            self.judged_amount = 0;
+        }
+        let cap = judged_cap(self.judged_base_amount, max_bps).ok_or(MillraceError::ParameterOutOfBounds)?;
+        let taken = amount.min(cap.saturating_sub(self.judged_amount));
+        require!(taken > 0, MillraceError::EpochCapReached);
+        self.frozen = self.frozen.checked_sub(taken).ok_or(MillraceError::InvariantBroken)?;
+        self.judged_amount = self.judged_amount.saturating_add(taken);
+        self.record_slash(taken)?;
         Ok(taken)
+    }
+
+    /// Counts a judged case whose account was closed.
+    ///
+    /// # Errors
+    /// [`MillraceError::InvariantBroken`].
+    pub fn slash_case_closed(&mut self) -> Result<()> {
+        self.open_slash_cases = self.open_slash_cases.checked_sub(1).ok_or(MillraceError::InvariantBroken)?;
+        Ok(())
     }
 
     /// Jails it until `until`, or for longer if it already is.

@@ -34,8 +34,8 @@ pub struct SeatRow {
     pub root: [u8; 24],
     /// Leaves under it.
     pub leaves: u32,
-    /// Zeros.
-    pub padding: [u8; 4],
+    /// First bytes of the key that signed: a row counts for nobody who took the seat later.
+    pub signer: [u8; 4],
 }
 
 /// Seeds: `reports`. A root's weight is the sum of the weights of equal seat rows, so junk roots take nobody's
@@ -77,15 +77,15 @@ impl SeatRow {
 }
 
 impl Reports {
-    /// Writes the row of `seat`: once an epoch, over the row of the epoch before last.
+    /// Writes the row of `seat`, held by `authority`: once an epoch, over the row of the epoch before last.
     ///
     /// # Errors
     /// [`MillraceError::AlreadySigned`], [`MillraceError::NotAnOracle`] for a seat out of range.
-    pub fn sign(&mut self, seat: u8, epoch: u64, root: TreeNode, leaves: u32) -> Result<()> {
+    pub fn sign(&mut self, seat: u8, authority: &Pubkey, epoch: u64, root: TreeNode, leaves: u32) -> Result<()> {
         let rows = &mut self.rows[row_place(epoch)];
         let row = rows.get_mut(usize::from(seat)).ok_or(MillraceError::NotAnOracle)?;
         require!(!row.is_for(epoch), MillraceError::AlreadySigned);
-        *row = SeatRow { epoch, root, leaves, padding: [0; 4] };
+        *row = SeatRow { epoch, root, leaves, signer: signer_tag(authority) };
         Ok(())
     }
 
@@ -93,7 +93,8 @@ impl Reports {
     pub fn tally(&self, oracles: &OracleSet, epoch: u64, root: TreeNode, leaves: u32) -> Tally {
         let mut tally = Tally { weight: 0, signers: 0 };
         for (seat, (row, held)) in self.rows[row_place(epoch)].iter().zip(oracles.seats()).enumerate() {
-            if row.epoch == epoch && row.leaves == leaves && row.root == root {
+            let is_same = row.epoch == epoch && row.leaves == leaves && row.root == root;
+            if is_same && row.signer == signer_tag(&held.authority) {
                 tally.weight = tally.weight.saturating_add(held.weight);
                 tally.signers |= 1u32.checked_shl(seat as u32).unwrap_or(0);
             }
@@ -101,14 +102,14 @@ impl Reports {
         tally
     }
 
-    /// Puts a root with its quorum into the ring; for one already there only the signers change. The first root
-    /// of an epoch stands for ever: two cannot both have more than half.
+    /// Puts a root with its quorum into the ring; for one already there only signers are added: who was removed
+    /// since still answers for it. The first root of an epoch stands for ever: two cannot both have more than half.
     pub fn accept(&mut self, epoch: u64, root: TreeNode, leaves: u32, signers: u32, now: i64) {
         let place = &mut self.ring[ring_place(epoch)];
         if place.epoch != epoch || place.leaves == 0 {
             *place = AcceptedRoot { epoch, accepted_at: now, root, leaves, signers };
         } else if place.root == root && place.leaves == leaves {
-            place.signers = signers;
+            place.signers |= signers;
         }
     }
 
@@ -137,6 +138,12 @@ impl Reports {
 /// Where an epoch's accepted root lies.
 pub fn ring_place(epoch: u64) -> usize {
     epoch.checked_rem(REPORT_RING as u64).map_or(0, |place| place as usize)
+}
+
+/// What a row keeps of the key that signed it.
+fn signer_tag(authority: &Pubkey) -> [u8; 4] {
+    let [a, b, c, d, ..] = authority.to_bytes();
+    [a, b, c, d]
 }
 
 /// Where an epoch's seat rows lie.

@@ -42,8 +42,7 @@ impl CloseCustomer<'_> {
         require_keys_eq!(self.vault.key(), customer.vault, MillraceError::WrongAccount);
         require_keys_eq!(self.treasury.key(), self.config.load()?.treasury, MillraceError::WrongAccount);
         require_keys_eq!(self.rent_payer.key(), customer.rent_payer, MillraceError::WrongAccount);
-        require!(customer.owed() == 0 && customer.open_jobs == 0, MillraceError::CustomerNotEmpty);
-        Ok(())
+        customer.require_empty()
     }
 
     /// Sweeps the surplus, closes the vault, then the account.

@@ -4,10 +4,11 @@ use anchor_lang::prelude::*;
 
 use crate::errors::MillraceError;
 use crate::events::{emit, next, JobCancelled};
-use crate::state::{Customer, Job};
+use crate::state::{Bid, Customer, Job};
 
-/// Called by: the customer's authority at any time before the award; anyone once `award_by` has passed. Moves: what the
-/// job reserved back to the customer's free money. Keeps: I4.
+/// Called by: the customer's authority before the first award, or once bidding is over and no bid is left for the
+/// positions that lack one; anyone from `award_by` on. Moves: what the job reserved back to the customer's free money.
+/// Leases it has are ended by [`crate::instructions::UnwindLease`]. Keeps: I4.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct CancelJob<'info> {
@@ -22,10 +23,11 @@ pub struct CancelJob<'info> {
 }
 
 impl CancelJob<'_> {
-    fn validate(&self, customer: &Customer, job: &Job, now: i64) -> Result<()> {
+    fn validate(&self, customer: &Customer, job: &Job, bids: &[Bid], now: i64) -> Result<()> {
         require_keys_eq!(self.customer.key(), job.customer, MillraceError::WrongAccount);
         require!(job.is_open(), MillraceError::JobNotOpen);
-        require!(self.caller.key() == customer.authority || now >= job.award_by, MillraceError::AwardPending);
+        let by_owner = self.caller.key() == customer.authority && job.may_withdraw(bids, now);
+        require!(by_owner || now >= job.award_by, MillraceError::AwardPending);
         Ok(())
     }
 
@@ -34,8 +36,8 @@ impl CancelJob<'_> {
         let accounts = &ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
         let mut customer = accounts.customer.load_mut()?;
-        let mut job = accounts.job.load_mut()?;
-        accounts.validate(&customer, &job, now)?;
+        let (mut job, bids) = Job::load_with_bids_mut(accounts.job.as_ref())?;
+        accounts.validate(&customer, &job, &bids, now)?;
 
         let released_amount = job.cancel()?;
         customer.release(released_amount)?;
@@ -49,7 +51,7 @@ impl CancelJob<'_> {
             customer_free: customer.free,
             customer_reserved: customer.reserved,
         };
-        drop((customer, job));
+        drop((customer, job, bids));
         emit(&accounts.event_authority, &event)
     }
 }

@@ -50,6 +50,7 @@ impl CloseJob<'_> {
                 customer: job.customer,
                 released_amount,
                 customer_free: customer.free,
+                customer_reserved: customer.reserved,
                 result_root: job.result_root,
             }
         };

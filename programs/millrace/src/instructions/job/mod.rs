@@ -5,6 +5,7 @@ pub mod cancel_job;
 pub mod close_job;
 pub mod drop_broken_bid;
 pub mod place_bid;
+pub mod place_site_bid;
 pub mod post_job;
 pub mod release_bid;
 
@@ -13,5 +14,6 @@ pub use cancel_job::*;
 pub use close_job::*;
 pub use drop_broken_bid::*;
 pub use place_bid::*;
+pub use place_site_bid::*;
 pub use post_job::*;
 pub use release_bid::*;

@@ -7,7 +7,7 @@ use crate::constants::*;
 use crate::create;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, JobPosted};
-use crate::state::{Config, Customer, Job, NodeClass, Requirements};
+use crate::state::{Config, Customer, Job, NodeClass, Requirements, Tier, Topology};
 
 /// The work and its terms.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct PostJobArgs {
     pub requirements: Requirements,
     /// A [`Objective`].
     pub objective: u8,
-    /// Zero: Spot.
+    /// A [`Tier`].
     pub tier: u8,
     /// Highest bid allowed, base units a second.
     pub max_per_sec: u64,
@@ -28,8 +28,8 @@ pub struct PostJobArgs {
     pub bidding_secs: i64,
 }
 
-/// Called by: the customer's authority, who pays the rent. Moves: what the job can cost at most, fee included, from
-/// the customer's free to its reserved money. Keeps: I4.
+/// Called by: the customer's authority, who pays the rent, while new work is not paused. Moves: what the job can cost at
+/// most, fees and stand-bys included, from the customer's free to its reserved money. Keeps: I4.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct PostJob<'info> {
@@ -49,17 +49,21 @@ pub struct PostJob<'info> {
 }
 
 impl PostJob<'_> {
-    fn validate(&self, config: &Config, customer: &Customer, args: &PostJobArgs) -> Result<()> {
+    fn validate(&self, config: &Config, customer: &Customer, args: &PostJobArgs, now: i64) -> Result<()> {
         require_keys_eq!(self.authority.key(), customer.authority, MillraceError::WrongAuthority);
-        require!(args.tier == 0, MillraceError::TierNotOpen);
+        config.require_not_paused(now)?;
+        require!(args.tier <= Tier::Guaranteed as u8, MillraceError::TierNotOpen);
         require!(Objective::try_from(args.objective).is_ok(), MillraceError::UnknownObjective);
         let wanted = &args.requirements;
         require!((1..=MAX_NODE_COUNT).contains(&wanted.node_count), MillraceError::BadNodeCount);
+        // Only where a failure has consequences; and nobody else's node is at the site that failed.
+        let can_stand_by = args.tier == Tier::Guaranteed as u8 && wanted.topology != Topology::SameSite as u8;
+        let most_standbys = if can_stand_by { wanted.node_count } else { 0 };
         let can_be_met = wanted.class <= NodeClass::Cpu as u8
             && wanted.regions != 0
             && wanted.min_reliability_bps <= millrace_core::money::BPS as u16
-            && wanted.topology == 0
-            && wanted.standby_count == 0
+            && wanted.topology <= Topology::SameSite as u8
+            && wanted.standby_count <= most_standbys
             && wanted.padding == [0; 2];
         require!(can_be_met, MillraceError::BadJob);
         let max_secs = i64::try_from(args.max_secs).unwrap_or(i64::MAX);
@@ -79,7 +83,7 @@ impl PostJob<'_> {
         let now = Clock::get()?.unix_timestamp;
         let config = accounts.config.load()?;
         let mut customer = accounts.customer.load_mut()?;
-        accounts.validate(&config, &customer, &args)?;
+        accounts.validate(&config, &customer, &args, now)?;
 
         let id = customer.next_job_id;
         let seeds = [JOB_SEED, accounts.customer.as_ref().key.as_ref(), &id.to_le_bytes()];
@@ -101,10 +105,7 @@ impl PostJob<'_> {
         job.award_by = job.bidding_ends_at.saturating_add(config.params.award_window_secs);
         job.terms = config.params.lease_terms();
         job.rent_payer = accounts.authority.key();
-        job.reserve_amount = job
-            .position_cost()?
-            .checked_mul(u64::from(args.requirements.node_count))
-            .ok_or(MillraceError::MathOverflow)?;
+        job.reserve_amount = job.most_cost()?;
         customer.reserve(job.reserve_amount)?;
         customer.next_job_id = id.checked_add(1).ok_or(MillraceError::MathOverflow)?;
         customer.open_jobs = customer.open_jobs.checked_add(1).ok_or(MillraceError::MathOverflow)?;
@@ -117,6 +118,10 @@ impl PostJob<'_> {
             customer: job.customer,
             id,
             manifest_hash: job.manifest_hash,
+            tier: job.tier,
+            node_count: job.requirements.node_count,
+            standby_count: job.requirements.standby_count,
+            topology: job.requirements.topology,
             max_per_sec: job.max_per_sec,
             max_secs: job.max_secs,
             bidding_ends_at: job.bidding_ends_at,

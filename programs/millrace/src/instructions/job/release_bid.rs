@@ -7,8 +7,8 @@ use crate::errors::MillraceError;
 use crate::events::{emit, next, BidReleased};
 use crate::state::{Job, Node, Provider};
 
-/// Called by: anyone, once the bid fell off the leaderboard, or the job is awarded, cancelled or closed, or the time
-/// to award it has passed. Moves: nothing; the bond is free stake again. Keeps: I3.
+/// Called by: anyone, once the bid fell off the leaderboard or can no longer be awarded, or the job is awarded, cancelled
+/// or closed, or the time to award it has passed. Moves: nothing; the bond is free stake again. Keeps: I3.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ReleaseBid<'info> {
@@ -47,9 +47,7 @@ impl ReleaseBid<'_> {
         let mut node = accounts.node.load_mut()?;
         accounts.validate(&node, now)?;
 
-        let bond = std::mem::take(&mut node.bid_bond);
-        node.bid_job = Pubkey::default();
-        provider.unlock_bond(bond)?;
+        let bond = node.release_bid(&mut provider)?;
         provider.invariant()?;
 
         let event = BidReleased {
@@ -58,6 +56,7 @@ impl ReleaseBid<'_> {
             node: accounts.node.key(),
             provider: accounts.provider.key(),
             bond,
+            provider_bonds: provider.bonds,
             provider_locked: provider.locked,
         };
         drop((provider, node));

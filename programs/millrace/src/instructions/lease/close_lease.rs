@@ -5,12 +5,14 @@ use anchor_lang::prelude::*;
 use crate::constants::CUSTOMER_SEED;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, LeaseClosed};
-use crate::state::{Customer, Job, Lease, LeaseState, Provider};
+use crate::state::{Customer, Job, Lease, LeaseRole, LeaseState, Provider};
 use crate::token;
 
 /// Called by: anyone, once the dispute window since the end is over; the customer need not wait
-/// (`accept_result`, which takes the same accounts). Moves: the holdback from the customer's to the provider's vault, the
-/// rent to who paid it. Keeps: I1, I2, I4.
+/// (`accept_result`, which takes the same accounts). A failed Guaranteed lease compensates its customer first
+/// ([`super::ClaimCompensation`]). Moves: the holdback from the customer's to the provider's vault; what is left of
+/// reserve and bond to the customer's free money and the provider's free stake; the rent to who paid it. Keeps: I1, I2,
+/// I3, I4.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct CloseLease<'info> {
@@ -78,10 +80,11 @@ impl CloseLease<'_> {
             self.validate_links(&lease)?;
             may_close(&lease, &customer)?;
 
-            let holdback_amount = lease.release_holdback(&mut customer, &mut provider)?;
+            let closing = lease.close(&mut customer, &mut provider)?;
             provider.lease_closed()?;
             job.leases_open = job.leases_open.checked_sub(1).ok_or(MillraceError::InvariantBroken)?;
-            if lease.state == LeaseState::Completed as u8 && job.result_root == [0; 32] {
+            let has_result = lease.state == LeaseState::Completed as u8 && lease.role == LeaseRole::Member as u8;
+            if has_result && job.result_root == [0; 32] {
                 job.result_root = lease.result_root;
             }
             job.invariant()?;
@@ -92,8 +95,14 @@ impl CloseLease<'_> {
                 lease: self.lease.key(),
                 job: lease.job,
                 accepted,
-                holdback_amount,
+                holdback_amount: closing.holdback_amount,
+                released_amount: closing.released_amount,
+                bond_amount: closing.bond_amount,
+                customer_free: customer.free,
+                customer_reserved: customer.reserved,
                 customer_holdbacks: customer.holdbacks,
+                provider_lease_bonds: provider.lease_bonds,
+                provider_locked: provider.locked,
                 provider_earned: provider.earned,
             };
             (event, (customer.owed(), provider.owed()), customer.authority, customer.bump)

@@ -7,7 +7,7 @@ use crate::events::{emit, next, LeaseExited};
 use crate::state::{Customer, Lease, Node, Provider};
 
 /// Called by: the customer's authority, or the provider's authority or operator, once no leaf was applied to this
-/// lease for `oracle_outage_secs`. Moves: the rest of the reserve back to the customer's free money. What was proven stays
+/// lease for `oracle_outage_secs`, or for as long since it could run no longer. Moves: the rest of the reserve back to the customer's free money. What was proven stays
 /// paid. Keeps: I4, I5, I9.
 #[event_cpi]
 #[derive(Accounts)]
@@ -48,7 +48,7 @@ impl ExitLease<'_> {
             let mut provider = accounts.provider.load_mut()?;
             let mut node = accounts.node.load_mut()?;
             accounts.validate(&lease, &customer, &provider)?;
-            lease.exit(now, (&mut customer, &mut provider, &mut node))?;
+            lease.exit(&accounts.lease.key(), now, (&mut customer, &mut provider, &mut node))?;
             lease.invariant()?;
             customer.invariant()?;
             provider.invariant()?;

@@ -24,8 +24,8 @@ pub struct SettleLeaseArgs {
 
 /// Called by: anyone with a leaf and its path. Moves: the pay for newly proven seconds, net of the holdback, from the
 /// customer's to the provider's vault, as earnings withdrawable at once; the fee on it becomes due. A final leaf
-/// ends the lease: the rest of its reserve is the customer's, the node is free. Applied twice it is refused. Keeps:
-/// I1, I2, I4, I5.
+/// ends the lease: the rest of its reserve is the customer's, unless a stand-by may take over, and the node is free.
+/// Applied twice it is refused. Keeps: I1, I2, I4, I5.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SettleLease<'info> {
@@ -92,6 +92,9 @@ impl SettleLease<'_> {
                 job: lease.job,
                 state: lease.state,
                 exit_code: lease.exit_code,
+                live_secs: lease.live_secs,
+                checkpointed_secs: lease.checkpointed_secs,
+                lost_secs: lease.lost_secs,
                 paid_secs: lease.paid_secs,
                 net_amount: payment.net_amount,
                 holdback_amount: payment.holdback_amount,

@@ -32,7 +32,8 @@ pub struct RegisterNodeArgs {
     pub site: [u8; 16],
 }
 
-/// Called by: the authority, who pays the rent. Moves: nothing; locks the stake the claimed speed needs (I3).
+/// Called by: the authority, who pays the rent, unless new work is paused. Moves: nothing; locks the stake the claimed
+/// speed needs (I3).
 #[event_cpi]
 #[derive(Accounts)]
 pub struct RegisterNode<'info> {
@@ -61,6 +62,7 @@ impl RegisterNode<'_> {
         let counted = args.gpu_count > 0 && (!is_cpu || args.gpu_count == 1);
         let is_sane = known_class && counted && args.region <= MAX_REGION && args.claimed_gops > 0;
         require!(is_sane, MillraceError::BadNode);
+        self.config.load()?.require_not_paused(now)?;
         let provider = self.provider.load()?;
         require!(args.ask_per_sec >= provider.min_bid_per_sec, MillraceError::BelowPriceFloor);
         provider.require_active(now)

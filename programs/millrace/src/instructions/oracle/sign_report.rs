@@ -19,8 +19,8 @@ pub struct SignReportArgs {
     pub next_observation_hash: [u8; 32],
 }
 
-/// Called by: the key of a seat, once an epoch. Moves: nothing. At more than the quorum of the weight the root is
-/// accepted; a signature of an accepted root adds its bit, a dissenting one counts as presence.
+/// Called by: the key of a seat with enough stake, once an epoch. Moves: nothing. At more than the quorum of the weight
+/// the root is accepted; a signature of an accepted root adds its bit, a dissenting one counts as presence.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SignReport<'info> {
@@ -55,12 +55,17 @@ impl SignReport<'_> {
         let event = {
             let oracles = accounts.oracles.load()?;
             let mut oracle = accounts.oracle.load_mut()?;
-            let seat = oracles.seats().get(usize::from(oracle.seat)).ok_or(MillraceError::NotAnOracle)?;
-            require_keys_eq!(seat.authority, oracle.authority, MillraceError::NotAnOracle);
+            let (quorum_bps, oracle_stake_amount) = {
+                let params = &accounts.config.load()?.params;
+                (params.quorum_bps, params.oracle_stake_amount)
+            };
+            oracle.require_able(oracle_stake_amount)?;
+            oracles.seat_of(oracle.seat, &oracle.authority)?;
+            // Epochs before are of who held the seat then.
+            require!(args.epoch >= oracle.seated_epoch, MillraceError::NotAnOracle);
 
-            let quorum_bps = accounts.config.load()?.params.quorum_bps;
             let mut reports = accounts.reports.load_mut()?;
-            reports.sign(oracle.seat, args.epoch, args.root, args.leaves)?;
+            reports.sign(oracle.seat, &oracle.authority, args.epoch, args.root, args.leaves)?;
             let tally = reports.tally(&oracles, args.epoch, args.root, args.leaves);
             let is_accepted = oracles.is_quorum(tally.weight, quorum_bps);
             if is_accepted {

@@ -22,7 +22,7 @@ pub struct RegisterProviderArgs {
     pub min_bid_per_sec: u64,
 }
 
-/// Called by: the authority, who pays the rent. Moves: nothing.
+/// Called by: the authority, who pays the rent, unless new work is paused. Moves: nothing.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct RegisterProvider<'info> {
@@ -47,14 +47,14 @@ pub struct RegisterProvider<'info> {
 }
 
 impl RegisterProvider<'_> {
-    fn validate(&self, args: &RegisterProviderArgs) -> Result<()> {
+    fn validate(&self, args: &RegisterProviderArgs, now: i64) -> Result<()> {
         require!(is_endpoint(&args.endpoint), MillraceError::BadEndpoint);
-        Ok(())
+        self.config.load()?.require_not_paused(now)
     }
 
     /// Writes the account.
     pub fn handle(ctx: Context<Self>, args: RegisterProviderArgs) -> Result<()> {
-        ctx.accounts.validate(&args)?;
+        ctx.accounts.validate(&args, Clock::get()?.unix_timestamp)?;
         let accounts = &ctx.accounts;
         let sequence = {
             let mut provider = accounts.provider.load_init()?;

@@ -1,4 +1,4 @@
-//! Whether a bounty can be paid: a payee that cannot receive must not stop a slash, so it is asked before.
+//! Whether a bounty or a fee can be paid: a payee that cannot receive must not stop a slash, so it is asked before.
 
 use anchor_lang::prelude::*;
 
@@ -6,6 +6,8 @@ use anchor_lang::prelude::*;
 const ACCOUNT_LEN: usize = 165;
 /// Where the mint lies.
 const MINT: std::ops::Range<usize> = 0..32;
+/// Where the owner lies.
+const OWNER: std::ops::Range<usize> = 32..64;
 /// Where the state lies.
 const STATE_AT: usize = 108;
 /// State of an account that can send and receive.
@@ -17,13 +19,19 @@ const HARMLESS_EXTENSIONS: [u16; 2] = [7, 11];
 
 /// Whether `account` is a token account of `mint`, under `token_program`, that a plain transfer reaches. Extensions
 /// are allowed by list: one that asks for a memo, for instance, would make the transfer fail.
-pub(super) fn can_receive(account: &AccountInfo, mint: &Pubkey, token_program: &Pubkey) -> bool {
+pub(crate) fn can_receive(account: &AccountInfo, mint: &Pubkey, token_program: &Pubkey) -> bool {
     let Ok(data) = account.try_borrow_data() else { return false };
     account.owner == token_program
         && data.len() >= ACCOUNT_LEN
         && data[MINT] == mint.to_bytes()
         && data[STATE_AT] == INITIALIZED
         && are_extensions_harmless(&data[ACCOUNT_LEN..])
+}
+
+/// Whether `account` is a token account of one of `owners`.
+pub(crate) fn is_owned_by(account: &AccountInfo, owners: &[Pubkey]) -> bool {
+    let Ok(data) = account.try_borrow_data() else { return false };
+    data.get(OWNER).is_some_and(|owner| owners.iter().any(|one| owner == one.as_ref()))
 }
 
 /// Reads type, length, value; a zero type ends the list.

@@ -4,20 +4,22 @@ use std::cell::RefMut;
 
 use anchor_lang::prelude::*;
 use anchor_lang::Discriminator;
-use millrace_core::slash::{split_slash, SlashSplit};
+use millrace_core::slash::SlashSplit;
 
-use super::bounty::can_receive;
 use super::deposit::pay_out;
+use super::nodes::OtherNodes;
+use super::payout::Payout;
 use crate::constants::*;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, SlashExecuted};
-use crate::state::{Config, FraudCase, Node, Outcome, Provider};
+use crate::state::{Config, FraudCase, Node, Outcome, Provider, Reach};
 use crate::token;
 
 /// Called by: anyone: at once when fraud is proven, else from `closes_at` on, and again while a part of the penalty
-/// was out of reach. Moves: what is taken from the provider's vault, the bounty to the case's bounty account and the
-/// rest by a burn; the deposit, to its opener when anything was proven, else to the provider's authority.
-/// Keeps: I2, I3, I6, I7.
+/// was out of reach. Behind these accounts come other nodes of the provider, in the order of their numbers: what they
+/// lock is taken as far as nothing else covers the penalty. Moves: what is taken from the provider's vault, the bounty
+/// to the case's bounty account and the rest by a burn; the deposit, to its opener when anything was proven, else to
+/// the provider's authority. Keeps: I2, I3, I6, I7.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ExecuteSlash<'info> {
@@ -53,8 +55,7 @@ pub struct ExecuteSlash<'info> {
 /// Who gets the deposit.
 fn who_was_right(case: &AccountLoader<FraudCase>, provider: &AccountLoader<Provider>) -> Result<Pubkey> {
     let case = case.load()?;
-    let is_proven = case.entry_count > 0 || case.link_proven == 1;
-    Ok(if is_proven { case.opener } else { provider.load()?.authority })
+    Ok(if case.is_proven() { case.opener } else { provider.load()?.authority })
 }
 
 impl<'info> ExecuteSlash<'info> {
@@ -71,51 +72,46 @@ impl<'info> ExecuteSlash<'info> {
         Ok(Some(RefMut::map(data, |data| bytemuck::from_bytes_mut(&mut data[start..end]))))
     }
 
-    /// Takes the stake in the books. Returns the outcome, what was taken and what the node still answers with.
-    fn take(&self, now: i64) -> Result<(Outcome, u64, u64)> {
-        let params = self.config.load()?.params;
-        let mut node = self.node()?;
-        let (outcome, taken) =
-            self.case.load_mut()?.execute(&mut *self.provider.load_mut()?, node.as_deref_mut(), &params, now)?;
-        Ok((outcome, taken, node.map_or(0, |node| node.locked_stake)))
+    /// Takes the stake in the books. Returns the outcome, what was taken, and what each of `others` held before.
+    fn take(&self, others: &OtherNodes, now: i64) -> Result<(Outcome, u64, Vec<(u64, u64)>)> {
+        let (params, window_ends_at) = {
+            let config = self.config.load()?;
+            (config.params, config.fraud_window_ends_at(self.case.load()?.commit()?.epoch, now))
+        };
+        let nodes = others.load_mut()?;
+        let before = OtherNodes::held(&nodes);
+        let mut provider = self.provider.load_mut()?;
+        let mut reach = Reach { provider: &mut provider, node: self.node()?, others: nodes };
+        let (outcome, taken) = self.case.load_mut()?.execute(&mut reach, &params, window_ends_at, now)?;
+        Ok((outcome, taken, before))
     }
 
     /// Sends the bounty and burns the rest of what was taken.
     fn pay(&self, taken: u64) -> Result<SlashSplit> {
-        let (mint, token_program, bounty_bps) = {
-            let config = self.config.load()?;
-            (config.mint, config.token_program, config.params.bounty_bps)
-        };
-        let is_payable = self.bounty_account.key() != self.provider_vault.key()
-            && can_receive(&self.bounty_account, &mint, &token_program);
-        let bounty_bps = if is_payable { bounty_bps } else { 0 };
-        let split = split_slash(taken, bounty_bps).ok_or(MillraceError::MathOverflow)?;
         let (origin, bump) = {
             let provider = self.provider.load()?;
             (provider.origin, [provider.bump])
         };
-        let seeds: &[&[&[u8]]] = &[&[PROVIDER_SEED, origin.as_ref(), &bump]];
-        let (program, vault, mint, provider) =
-            (&self.token_program, &self.provider_vault, &self.mint, self.provider.as_ref());
-        if split.bounty_amount > 0 {
-            token::transfer(program, vault, mint, &self.bounty_account, provider, seeds, split.bounty_amount)?;
-        }
-        if split.burn_amount > 0 {
-            token::burn(program, vault, mint, provider, seeds, split.burn_amount)?;
-            self.config.load_mut()?.record_burn(split.burn_amount)?;
-        }
-        Ok(split)
+        let payout = Payout {
+            vault: &self.provider_vault,
+            owner: self.provider.as_ref(),
+            bounty_account: &self.bounty_account,
+            mint: &self.mint,
+            token_program: &self.token_program,
+        };
+        payout.send(&self.config, taken, &[&[PROVIDER_SEED, origin.as_ref(), &bump]])
     }
 
     /// Takes, pays, burns, and gives the deposit to whoever was right.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = &ctx.accounts;
-        let (outcome, taken_amount, node_locked_stake) = accounts.take(Clock::get()?.unix_timestamp)?;
+        let others = OtherNodes::new(ctx.remaining_accounts, accounts.provider.as_ref().key, accounts.node.key)?;
+        let (outcome, taken_amount, before) = accounts.take(&others, Clock::get()?.unix_timestamp)?;
         let split = accounts.pay(taken_amount)?;
         let owed_lamports = accounts.case.load()?.deposit_lamports;
         let deposit_lamports = pay_out(accounts.case.as_ref(), &accounts.deposit_to, owed_lamports)?;
         let event = {
-            let (mut case, provider) = (accounts.case.load_mut()?, accounts.provider.load()?);
+            let (mut case, provider, node) = (accounts.case.load_mut()?, accounts.provider.load()?, accounts.node()?);
             case.deposit_lamports = owed_lamports.saturating_sub(deposit_lamports);
             token::require_covers(&accounts.provider_vault, provider.owed())?;
             SlashExecuted {
@@ -128,16 +124,21 @@ impl<'info> ExecuteSlash<'info> {
                 bounty_amount: split.bounty_amount,
                 burn_amount: split.burn_amount,
                 unpaid_amount: case.unpaid_amount,
+                closes_at: case.closes_at,
                 deposit_lamports,
                 deposit_to: accounts.deposit_to.key(),
-                node_locked_stake,
+                node_locked_stake: node.as_ref().map_or(0, |node| node.locked_stake),
+                node_bid_bond: node.as_ref().map_or(0, |node| node.bid_bond),
                 provider_stake: provider.stake,
                 provider_locked: provider.locked,
+                provider_bonds: provider.bonds,
                 provider_unbonding: provider.unbonding_amount(),
+                provider_claims: provider.claims,
                 provider_jailed_until: provider.jailed_until,
                 burned_total: accounts.config.load()?.burned_total,
             }
         };
-        emit(&accounts.event_authority, &event)
+        emit(&accounts.event_authority, &event)?;
+        others.changes(&before)?.iter().try_for_each(|event| emit(&accounts.event_authority, event))
     }
 }
