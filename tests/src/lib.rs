@@ -13,6 +13,7 @@
 //!
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
+pub mod books_from_events;
 pub mod cluster;
 pub mod deal;
 pub mod fraud;
