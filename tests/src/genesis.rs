@@ -59,7 +59,7 @@ pub fn local_params() -> Params {
         proposal_deposit_amount: 10 * MILL,
         reward_period_epochs: 8,
         epoch_secs: EPOCH_SECS,
-        unbonding_secs: 14_400,
+        unbonding_secs: 61_440,
         dispute_window_secs: 600,
         award_window_secs: 600,
         audit_valid_secs: 86_400,

@@ -48,24 +48,7 @@ const SYSTEM: Pubkey = solana_sdk_ids::system_program::ID;
 
 /// Opens the market.
 pub fn initialize(world: &World, args: InitializeArgs) -> Instruction {
-    build(
-        accounts::Initialize {
-            authority: world.deployer.pubkey(),
-            program_data: pda::program_data(),
-            config: pda::config(),
-            oracles: pda::oracles(),
-            reports: pda::reports(),
-            beacons: pda::beacons(),
-            mint: world.mint,
-            treasury: world.treasury,
-            oracle_pool: world.oracle_pool,
-            slot_hashes: SLOT_HASHES_ID,
-            system_program: SYSTEM,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::Initialize { args },
-    )
+    millrace_client::ix::initialize(&world.deployer.pubkey(), &world.mint, &world.standard.id(), args)
 }
 
 /// Grows the beacon account one step.
@@ -89,17 +72,7 @@ pub fn seat_oracle(world: &World, args: SeatOracleArgs) -> Instruction {
 
 /// Seals genesis.
 pub fn seal_genesis(deployer: &Pubkey) -> Instruction {
-    build(
-        accounts::SealGenesis {
-            authority: *deployer,
-            config: pda::config(),
-            oracles: pda::oracles(),
-            beacons: pda::beacons(),
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::SealGenesis {},
-    )
+    millrace_client::ix::seal_genesis(deployer)
 }
 
 /// Opens a provider account.

@@ -14,6 +14,7 @@
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
 pub mod books_from_events;
+pub mod buffers;
 pub mod cluster;
 pub mod deal;
 pub mod fraud;
@@ -28,6 +29,7 @@ pub mod record;
 pub mod report;
 pub mod scenarios;
 pub mod tokens;
+pub mod voting;
 pub mod world;
 
 pub use anchor_lang::prelude::Pubkey;
@@ -45,4 +47,5 @@ pub use report::Report;
 pub use solana_keypair::Keypair;
 pub use solana_signer::Signer;
 pub use tokens::TokenStandard;
+pub use voting::Voter;
 pub use world::World;

@@ -40,6 +40,8 @@ pub fn program_data() -> Pubkey {
     Pubkey::find_program_address(&[millrace::ID.as_ref()], &solana_sdk_ids::bpf_loader_upgradeable::ID).0
 }
 
+pub use millrace_client::pda::{governance, lock, oracle_pool, proposal, treasury, vote};
+
 /// The provider of a cold key.
 pub fn provider(authority: &Pubkey) -> Pubkey {
     provider_and_bump(authority).0

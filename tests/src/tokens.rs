@@ -2,6 +2,7 @@
 
 use anchor_lang::solana_program::program_option::COption;
 use anchor_lang::solana_program::program_pack::Pack;
+use anchor_lang::ZeroCopy;
 use anchor_spl::token::spl_token::state::{Account as TokenState, AccountState, Mint as MintState};
 use millrace_core::hash::sha256;
 use millrace_core::money::{MILL, MILL_DECIMALS};
@@ -106,6 +107,13 @@ impl World {
         let balance = self.tokens(account) + amount;
         state.data[64..72].copy_from_slice(&balance.to_le_bytes());
         self.svm.set_account(*account, state).expect("LiteSVM takes the account");
+    }
+
+    /// Writes an account of the program: for kinds whose own story is told elsewhere.
+    pub fn put_state<T: ZeroCopy>(&mut self, name: &str, state: &T) -> Pubkey {
+        let address = named(name);
+        self.put_account(address, [T::DISCRIMINATOR, bytemuck::bytes_of(state)].concat(), millrace::ID);
+        address
     }
 
     pub(crate) fn put_account(&mut self, address: Pubkey, data: Vec<u8>, owner: Pubkey) {

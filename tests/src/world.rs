@@ -58,7 +58,7 @@ pub struct World {
 }
 
 impl World {
-    /// The program deployed, a mint of `standard`, two token accounts; nothing initialised.
+    /// The program deployed, a mint of `standard`; nothing initialised.
     ///
     /// # Panics
     /// When the program was not built.
@@ -74,8 +74,8 @@ impl World {
             oracles: Vec::new(),
             mint: Pubkey::default(),
             standard,
-            treasury: Pubkey::default(),
-            oracle_pool: Pubkey::default(),
+            treasury: pda::treasury(),
+            oracle_pool: pda::oracle_pool(),
             record: Record::default(),
             number: observe::next_number(),
             keyring: BTreeMap::new(),
@@ -87,9 +87,6 @@ impl World {
         world.set_time(BEGINNING, FIRST_SLOT);
         world.fund(&world.deployer.pubkey());
         world.mint = world.put_mint("mint", good_mint(), standard, &[]);
-        let deployer = world.deployer.pubkey();
-        world.treasury = world.put_tokens("treasury", &deployer, 0);
-        world.oracle_pool = world.put_tokens("oracle pool", &deployer, 0);
         world
     }
 

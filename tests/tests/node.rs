@@ -278,7 +278,7 @@ fn a_node_stays_on_the_books_while_its_fraud_can_be_judged() {
 
     let params = world.config().params;
     let window_secs = params.epoch_secs * FRAUD_WINDOW_EPOCHS as i64;
-    assert!(window_secs > params.unbonding_secs, "here the fraud window is the longer wait");
+    assert_eq!(window_secs, params.unbonding_secs, "here both waits are as long");
     world.warp_secs(window_secs + 2 * params.case_window_secs - 1);
     world.assert_refused(std::slice::from_ref(&close), &[&stranger], MillraceError::FraudWindowOpen);
     world.warp_secs(1);

@@ -60,8 +60,8 @@ macro_rules! events {
 
 events! {
     Initialized {
-        sequence, config, authority, mint, treasury, oracle_pool, deployment_id, genesis_supply, base_at, params,
-        bounds,
+        sequence, config, authority, governance, mint, treasury, oracle_pool, deployment_id, genesis_supply, base_at,
+        params, bounds,
     }
     BeaconsGrown { sequence, beacons, len, full_len }
     OracleSeated { sequence, oracle, oracle_authority, seat, weight, total_weight }
@@ -174,6 +174,33 @@ events! {
         lease_holdback_amount, lease_bond_left, customer_free, customer_reserved, customer_holdbacks, customer_paid,
         provider_earned, provider_stake, provider_locked, provider_lease_bonds, provider_claims,
     }
+    VotesLocked {
+        sequence, lock, voter, added_amount, amount, multiplier_bps, weight, lock_until, vote_weight_total,
+    }
+    VotesUnlocked { sequence, lock, amount, surplus_amount, vote_weight_total }
+    ProposalMade {
+        sequence, proposal, id, kind, proposer, target, payload_hash, payload, deposit_amount, deposits_held,
+        total_weight, supply_amount, quorum_bps, voting_ends_at, eta, expires_at,
+    }
+    Appealed { sequence, appealed, proposal, appeal_until }
+    VoteCast {
+        sequence, proposal, voter, is_yes, weight, yes_weight, no_weight, voted_amount, lock_held_until,
+        lock_open_votes,
+    }
+    VoteClosed { sequence, lock, vote, open_votes }
+    ProposalExecuted { sequence, proposal, kind, target, amount }
+    ProposalClosed {
+        sequence, proposal, id, is_passed, is_done, deposit_amount, returned_amount, deposits_held,
+    }
+    ParamsScheduled { sequence, proposal, pending_epoch, old, new }
+    ParamsActivated { sequence, base_epoch, base_at, old, new }
+    GuardianSet { sequence, proposal, guardian, previous_guardian }
+    PauseSet { sequence, paused_at, paused_until }
+    OracleUnseated { sequence, oracle, seat, removed_epoch, total_weight }
+    SlashOverturned { sequence, case, provider, amount, provider_stake, provider_frozen }
+    RulingOverturned { sequence, dispute, ruling }
+    BufferReturned { sequence, proposal, buffer, proposer }
+    SurplusSwept { sequence, owner, amount }
 }
 
 impl MillraceEvent {
@@ -226,6 +253,12 @@ impl<const N: usize> Show for [u8; N] {
         // The only texts among the bytes are endpoints; nothing else is that long.
         let endpoint = self.as_slice().try_into().ok().and_then(crate::endpoint::from_bytes);
         endpoint.unwrap_or_else(|| hex::encode(self)).into()
+    }
+}
+
+impl Show for Vec<u8> {
+    fn show(&self) -> Value {
+        hex::encode(self).into()
     }
 }
 

@@ -39,12 +39,7 @@ pub fn lease(job: &Pubkey, index: u8) -> Pubkey {
     find(&[LEASE_SEED, job.as_ref(), &[index]])
 }
 
-/// The claim numbered `number` on a provider account's bonds.
-pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
-    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
-}
-
-/// The token vault of a provider or customer account.
+/// The token vault of a provider, customer or lock account.
 pub fn vault(owner: &Pubkey) -> Pubkey {
     find(&[VAULT_SEED, owner.as_ref()])
 }
@@ -87,6 +82,31 @@ pub fn dispute(lease: &Pubkey) -> Pubkey {
 /// The address that signs for governance: it owns treasury and oracle pool.
 pub fn governance() -> Pubkey {
     find(&[GOVERNANCE_SEED])
+}
+
+/// The treasury's token account.
+pub fn treasury() -> Pubkey {
+    find(&[TREASURY_SEED])
+}
+
+/// The oracle pool's token account.
+pub fn oracle_pool() -> Pubkey {
+    find(&[ORACLE_POOL_SEED])
+}
+
+/// The vote lock of a key.
+pub fn lock(voter: &Pubkey) -> Pubkey {
+    find(&[LOCK_SEED, voter.as_ref()])
+}
+
+/// The proposal numbered `id`.
+pub fn proposal(id: u64) -> Pubkey {
+    find(&[PROPOSAL_SEED, &id.to_le_bytes()])
+}
+
+/// The vote of `voter` on a proposal account.
+pub fn vote(proposal: &Pubkey, voter: &Pubkey) -> Pubkey {
+    find(&[VOTE_SEED, proposal.as_ref(), voter.as_ref()])
 }
 
 /// The account that signs the program's events.

@@ -3,7 +3,7 @@
 use millrace_core::money::MILL_DECIMALS;
 use solana_system_interface::instruction::create_account;
 use spl_token_interface::instruction::{
-    initialize_account3, initialize_mint2, mint_to_checked, set_authority, transfer_checked, AuthorityType,
+    initialize_mint2, mint_to_checked, set_authority, transfer_checked, AuthorityType,
 };
 
 use crate::{Account, AccountMeta, Chain, ChainError, Instruction, Pubkey};
@@ -71,21 +71,6 @@ pub fn create_mint(
         open_wallet(payer, holder, mint, &TOKEN_PROGRAM),
         built(mint_to_checked(&TOKEN_PROGRAM, mint, &destination, payer, &[], supply, MILL_DECIMALS)),
         built(set_authority(&TOKEN_PROGRAM, mint, None, AuthorityType::MintTokens, payer, &[])),
-    ]
-}
-
-/// Opens a token account at a fresh key, for owners that want more than one, such as pool and treasury. Signed by
-/// `payer` and the new `account`. `rent_lamports` is the minimum balance of [`TOKEN_ACCOUNT_LEN`] bytes.
-pub fn create_token_account(
-    payer: &Pubkey,
-    account: &Pubkey,
-    mint: &Pubkey,
-    owner: &Pubkey,
-    rent_lamports: u64,
-) -> Vec<Instruction> {
-    vec![
-        create_account(payer, account, rent_lamports, TOKEN_ACCOUNT_LEN as u64, &TOKEN_PROGRAM),
-        built(initialize_account3(&TOKEN_PROGRAM, account, mint, owner)),
     ]
 }
 

@@ -23,3 +23,4 @@ pub mod reward;
 pub mod score;
 pub mod slash;
 pub mod stake;
+pub mod vote;

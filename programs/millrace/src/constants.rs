@@ -62,6 +62,11 @@ pub const MAX_NODE_COUNT: u8 = 16;
 pub const MAX_PAUSE_SECS: i64 = 7 * 86_400;
 /// Time from the begin of one pause to the next, seconds.
 pub const PAUSE_PERIOD_SECS: i64 = 30 * 86_400;
+/// Epochs between the execution of a vote on parameters and the first in which they hold.
+pub const PARAMS_DELAY_EPOCHS: u64 = 2;
+/// Epochs that the case window and the oracle outage last at least: a report may be an epoch late, and so may the one
+/// that answers it.
+pub const MIN_WINDOW_EPOCHS: i64 = 4;
 /// Bytes of an endpoint URL, padded with zeros.
 pub const ENDPOINT_LEN: usize = 96;
 /// Slots between opening a beacon and the slot it names: far enough that no one knows its hash.

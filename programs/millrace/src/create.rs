@@ -12,6 +12,7 @@ use anchor_lang::solana_program::system_program;
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 
 use crate::errors::MillraceError;
+use crate::token;
 
 /// `SystemInstruction::CreateAccount`.
 const CREATE_ACCOUNT: u32 = 0;
@@ -35,6 +36,39 @@ pub fn create<'info, T: Discriminator>(
     seeds: [&[u8]; MAX_SEEDS],
     space: usize,
 ) -> Result<u8> {
+    let bump = allocate(payer, account, seeds, space, &crate::ID)?;
+    account.try_borrow_mut_data()?[..T::DISCRIMINATOR.len()].copy_from_slice(T::DISCRIMINATOR);
+    Ok(bump)
+}
+
+/// Opens `account` as a token account of `mint` that `owner` controls, at the canonical address of `seeds`; `payer`
+/// pays the rent.
+///
+/// # Errors
+/// As [`create`], and the token program's.
+#[inline(never)]
+pub fn token_account<'info>(
+    payer: &AccountInfo<'info>,
+    account: &AccountInfo<'info>,
+    seeds: [&[u8]; MAX_SEEDS],
+    token_program: &AccountInfo<'info>,
+    mint: &AccountInfo<'info>,
+    owner: &Pubkey,
+) -> Result<()> {
+    require_keys_eq!(*token_program.key, *mint.owner, MillraceError::WrongTokenProgram);
+    allocate(payer, account, seeds, token::ACCOUNT_LEN, token_program.key)?;
+    token::initialize(token_program, account, mint, owner)
+}
+
+/// Opens `account`, of `space` bytes, for the program `owner`. Returns the bump.
+#[inline(always)]
+fn allocate<'info>(
+    payer: &AccountInfo<'info>,
+    account: &AccountInfo<'info>,
+    seeds: [&[u8]; MAX_SEEDS],
+    space: usize,
+    owner: &Pubkey,
+) -> Result<u8> {
     let (address, bump) = Pubkey::find_program_address(&seeds, &crate::ID);
     require_keys_eq!(address, *account.key, MillraceError::WrongAccount);
     let bump_seed = [bump];
@@ -43,22 +77,22 @@ pub fn create<'info, T: Discriminator>(
     if account.lamports() == 0 {
         let accounts = vec![AccountMeta::new(*payer.key, true), AccountMeta::new(*account.key, true)];
         let data =
-            encode(CREATE_ACCOUNT, &[&rent_lamports.to_le_bytes(), &(space as u64).to_le_bytes(), crate::ID.as_ref()]);
+            encode(CREATE_ACCOUNT, &[&rent_lamports.to_le_bytes(), &(space as u64).to_le_bytes(), owner.as_ref()]);
         invoke(accounts, data, &[payer.clone(), account.clone()], signature)?;
     } else {
-        create_funded(payer, account, signature, space, rent_lamports)?;
+        allocate_funded(payer, account, signature, space, owner, rent_lamports)?;
     }
-    account.try_borrow_mut_data()?[..T::DISCRIMINATOR.len()].copy_from_slice(T::DISCRIMINATOR);
     Ok(bump)
 }
 
-/// As [`create`], where a stranger has sent lamports to the address: `CreateAccount` would refuse it for ever.
+/// As [`allocate`], where a stranger has sent lamports to the address: `CreateAccount` would refuse it for ever.
 #[cold]
-fn create_funded<'info>(
+fn allocate_funded<'info>(
     payer: &AccountInfo<'info>,
     account: &AccountInfo<'info>,
     signature: &[&[u8]],
     space: usize,
+    owner: &Pubkey,
     rent_lamports: u64,
 ) -> Result<()> {
     let missing = rent_lamports.saturating_sub(account.lamports());
@@ -66,7 +100,7 @@ fn create_funded<'info>(
         let accounts = vec![AccountMeta::new(*payer.key, true), AccountMeta::new(*account.key, false)];
         invoke(accounts, encode(TRANSFER, &[&missing.to_le_bytes()]), &[payer.clone(), account.clone()], signature)?;
     }
-    for data in [encode(ALLOCATE, &[&(space as u64).to_le_bytes()]), encode(ASSIGN, &[crate::ID.as_ref()])] {
+    for data in [encode(ALLOCATE, &[&(space as u64).to_le_bytes()]), encode(ASSIGN, &[owner.as_ref()])] {
         invoke(vec![AccountMeta::new(*account.key, true)], data, std::slice::from_ref(account), signature)?;
     }
     Ok(())
@@ -82,6 +116,17 @@ pub fn load_new<'a, T: ZeroCopy + Owner>(account: &'a AccountInfo) -> Result<Ref
     let data = account.try_borrow_mut_data()?;
     require!(data.len() >= end, MillraceError::WrongAccount);
     Ok(RefMut::map(data, |data| bytemuck::from_bytes_mut(&mut data[start..end])))
+}
+
+/// The struct of an account passed without its type, to be changed.
+///
+/// # Errors
+/// Those of Anchor's `AccountLoader`: another owner, another kind, not writable.
+pub fn load_as<'a, T: ZeroCopy + Owner>(account: &'a AccountInfo) -> Result<RefMut<'a, T>> {
+    require_keys_eq!(*account.owner, crate::ID, ErrorCode::AccountOwnedByWrongProgram);
+    require!(account.is_writable, ErrorCode::AccountNotMutable);
+    require!(account.try_borrow_data()?.starts_with(T::DISCRIMINATOR), ErrorCode::AccountDiscriminatorMismatch);
+    load_new(account)
 }
 
 fn encode(tag: u32, fields: &[&[u8]]) -> Vec<u8> {

@@ -28,8 +28,8 @@ pub enum MillraceError {
     /// A parameter lies outside its limits.
     #[msg("A parameter lies outside its limits")]
     ParameterOutOfBounds,
-    /// Unbonding would end before a fraud of the longest lease is judged.
-    #[msg("Unbonding is shorter than the longest lease, its dispute window and a fraud case together")]
+    /// Unbonding would end before a fraud or a fault of the longest lease is judged.
+    #[msg("Unbonding is shorter than the fraud window, or than the longest lease and every judgement on it together")]
     UnbondingTooShort,
     /// The chain's clock is before genesis.
     #[msg("The chain's clock is before genesis")]
@@ -467,6 +467,15 @@ pub enum MillraceError {
     /// The treasury does not hold that much beside the deposits it keeps.
     #[msg("The treasury does not hold that much beside the deposits it keeps")]
     TreasuryTooSmall,
+    /// Other parameters are pending.
+    #[msg("Other parameters are pending; they come into force first")]
+    ParamsPending,
+    /// The account is no buffer of the loader under the signer's authority.
+    #[msg("The account is no program buffer under the authority that signs")]
+    NotABuffer,
+    /// The vault holds nothing beyond what its owner's books say.
+    #[msg("The vault holds nothing beyond what its owner's books say")]
+    NoSurplus,
     // Oracles
     /// The oracle has less stake than a signature needs.
     #[msg("The oracle has less stake than a signature needs")]

@@ -13,6 +13,7 @@ mod create;
 pub mod errors;
 pub mod events;
 pub mod instructions;
+pub mod loader;
 #[cfg(not(feature = "no-entrypoint"))]
 mod security;
 pub mod state;
@@ -175,6 +176,113 @@ pub mod millrace {
     /// Ends genesis. Signed by the deployer.
     pub fn seal_genesis(ctx: Context<SealGenesis>) -> Result<()> {
         SealGenesis::handle(ctx)
+    }
+
+    // Governance
+
+    /// Locks `amount` base units for `lock_secs`, for a say. Signed by the voter.
+    pub fn lock_votes(ctx: Context<LockVotes>, amount: u64, lock_secs: i64) -> Result<()> {
+        LockVotes::handle(ctx, amount, lock_secs)
+    }
+
+    /// Adds `amount` base units to a lock and locks all of it for `lock_secs` anew. Signed by the voter.
+    pub fn extend_lock(ctx: Context<ExtendLock>, amount: u64, lock_secs: i64) -> Result<()> {
+        ExtendLock::handle(ctx, amount, lock_secs)
+    }
+
+    /// Pays a lock out that is over, and closes it. Signed by the voter.
+    pub fn unlock_votes(ctx: Context<UnlockVotes>) -> Result<()> {
+        UnlockVotes::handle(ctx)
+    }
+
+    /// Makes a proposal of any kind but an upgrade. Signed by the proposer.
+    pub fn propose(ctx: Context<Propose>, args: ProposeArgs) -> Result<()> {
+        Propose::handle(ctx, args)
+    }
+
+    /// Proposes the program in a buffer, whose sha256 is `program_hash`. Signed by the buffer's authority.
+    pub fn propose_upgrade(ctx: Context<ProposeUpgrade>, program_hash: [u8; 32]) -> Result<()> {
+        ProposeUpgrade::handle(ctx, program_hash)
+    }
+
+    /// Votes with all the weight of a lock. Signed by the voter.
+    pub fn vote(ctx: Context<CastVote>, is_yes: bool) -> Result<()> {
+        CastVote::handle(ctx, is_yes)
+    }
+
+    /// Closes the account of a vote that is over. Anyone.
+    pub fn close_vote(ctx: Context<CloseVote>) -> Result<()> {
+        CloseVote::handle(ctx)
+    }
+
+    /// Closes a proposal that is over and settles its deposit. Anyone.
+    pub fn close_proposal(ctx: Context<CloseProposal>) -> Result<()> {
+        CloseProposal::handle(ctx)
+    }
+
+    /// Carries out a vote on the parameters: they become pending. Anyone.
+    pub fn execute_params(ctx: Context<ExecuteParams>) -> Result<()> {
+        ExecuteParams::handle(ctx)
+    }
+
+    /// Puts pending parameters in force, once their epoch has come. Anyone.
+    pub fn activate_params(ctx: Context<ActivateParams>) -> Result<()> {
+        ActivateParams::handle(ctx)
+    }
+
+    /// Carries out a vote on the guardian. Anyone.
+    pub fn execute_guardian(ctx: Context<ExecuteGuardian>) -> Result<()> {
+        ExecuteGuardian::handle(ctx)
+    }
+
+    /// Carries out a vote that gives `oracle_authority` a seat. Anyone.
+    pub fn execute_add_oracle(ctx: Context<ExecuteAddOracle>, oracle_authority: Pubkey) -> Result<()> {
+        ExecuteAddOracle::handle(ctx, oracle_authority)
+    }
+
+    /// Carries out a vote that takes an oracle's seat. Anyone.
+    pub fn execute_remove_oracle(ctx: Context<ExecuteRemoveOracle>) -> Result<()> {
+        ExecuteRemoveOracle::handle(ctx)
+    }
+
+    /// Carries out a vote that pays out of the treasury. Anyone.
+    pub fn execute_transfer(ctx: Context<ExecuteTransfer>) -> Result<()> {
+        ExecuteTransfer::handle(ctx)
+    }
+
+    /// Carries out a vote that overturns a judged case. Anyone.
+    pub fn execute_overturn_slash(ctx: Context<ExecuteOverturnSlash>) -> Result<()> {
+        ExecuteOverturnSlash::handle(ctx)
+    }
+
+    /// Carries out a vote that overturns the ruling of a dispute. Anyone.
+    pub fn execute_overturn_ruling(ctx: Context<ExecuteOverturnRuling>) -> Result<()> {
+        ExecuteOverturnRuling::handle(ctx)
+    }
+
+    /// Carries out a vote that replaces the program. Anyone.
+    pub fn execute_upgrade(ctx: Context<ExecuteUpgrade>) -> Result<()> {
+        ExecuteUpgrade::handle(ctx)
+    }
+
+    /// Gives the buffer of an upgrade that did not come about back to its proposer. Anyone.
+    pub fn return_buffer(ctx: Context<ReturnBuffer>) -> Result<()> {
+        ReturnBuffer::handle(ctx)
+    }
+
+    /// Refuses new jobs, bids and registrations for `secs`. Signed by the guardian.
+    pub fn pause(ctx: Context<Pause>, secs: i64) -> Result<()> {
+        Pause::handle(ctx, secs)
+    }
+
+    /// Takes new work again. Signed by the guardian.
+    pub fn unpause(ctx: Context<Pause>) -> Result<()> {
+        Pause::end(ctx)
+    }
+
+    /// Sends what strangers left in the vault of a customer, provider or lock to the treasury. Anyone.
+    pub fn sweep_surplus(ctx: Context<SweepSurplus>) -> Result<()> {
+        SweepSurplus::handle(ctx)
     }
 
     // Providers

@@ -16,6 +16,14 @@ const CLOSE_ACCOUNT: u8 = 9;
 const TRANSFER_CHECKED: u8 = 12;
 /// `TokenInstruction::BurnChecked`.
 const BURN_CHECKED: u8 = 15;
+/// `TokenInstruction::InitializeAccount3`.
+const INITIALIZE_ACCOUNT: u8 = 18;
+/// Bytes of a token account of either program. The mints that can carry a market ask for no extension of it.
+pub const ACCOUNT_LEN: usize = 165;
+/// Where a mint keeps its supply.
+const SUPPLY_AT: std::ops::Range<usize> = 36..44;
+/// Where a token account keeps its owner.
+const OWNER_AT: std::ops::Range<usize> = 32..64;
 /// Where a token account keeps its amount.
 const AMOUNT_AT: std::ops::Range<usize> = 64..72;
 
@@ -115,6 +123,38 @@ pub fn close<'info>(
     Ok(())
 }
 
+/// Makes `account`, allocated and empty, a token account of `mint` that `owner` controls.
+///
+/// # Errors
+/// The token program's.
+pub fn initialize<'info>(
+    token_program: &AccountInfo<'info>,
+    account: &AccountInfo<'info>,
+    mint: &AccountInfo<'info>,
+    owner: &Pubkey,
+) -> Result<()> {
+    let mut data = Vec::with_capacity(33);
+    data.push(INITIALIZE_ACCOUNT);
+    data.extend_from_slice(owner.as_ref());
+    let instruction = Instruction {
+        program_id: *token_program.key,
+        accounts: vec![AccountMeta::new(*account.key, false), AccountMeta::new_readonly(*mint.key, false)],
+        data,
+    };
+    invoke_signed_unchecked(&instruction, &[account.clone(), mint.clone()], &[])?;
+    Ok(())
+}
+
+/// Who controls a token account of either program.
+///
+/// # Errors
+/// [`MillraceError::WrongAccount`] when the account is too short to be one.
+pub fn owner(account: &AccountInfo) -> Result<Pubkey> {
+    let data = account.try_borrow_data()?;
+    let owner = data.get(OWNER_AT).and_then(|bytes| Pubkey::try_from(bytes).ok());
+    owner.ok_or_else(|| error!(MillraceError::WrongAccount))
+}
+
 /// The balance of a token account of either program, base units.
 ///
 /// # Errors
@@ -123,6 +163,16 @@ pub fn balance(account: &AccountInfo) -> Result<u64> {
     let data = account.try_borrow_data()?;
     let amount = data.get(AMOUNT_AT).and_then(|bytes| bytes.try_into().ok());
     Ok(u64::from_le_bytes(amount.ok_or(MillraceError::WrongAccount)?))
+}
+
+/// What a mint of either program says there is, base units.
+///
+/// # Errors
+/// [`MillraceError::WrongMint`] when the account is too short to be one.
+pub fn supply(mint: &AccountInfo) -> Result<u64> {
+    let data = mint.try_borrow_data()?;
+    let supply = data.get(SUPPLY_AT).and_then(|bytes| bytes.try_into().ok());
+    Ok(u64::from_le_bytes(supply.ok_or(MillraceError::WrongMint)?))
 }
 
 /// I1 and I2: the vault holds at least what its owner's books say. Never "exactly": strangers can send tokens in.

@@ -2,7 +2,8 @@
 
 /// Event, the account it has a number of, and its steps:
 ///
-/// - `open PATH KIND`, `close PATH`: an account begins or ends; all its amounts begin at zero.
+/// - `open PATH KIND`, `close PATH`: an account begins or ends; all its amounts begin at zero. `ensure PATH KIND`: it
+///   begins unless it is open.
 /// - `link PATH.NAME = FIELD`: the account knows another, for later paths.
 /// - `PATH.AMOUNT = SUM`, `+=`, `-=`: a sum of fields of the event.
 /// - `PATH{A B}`: each amount is the event's field of that name, with the last word of the path before it or without.
@@ -168,4 +169,30 @@ pub const ROWS: &[(&str, &str, &str)] = &[
         "case{frozen_amount executed_amount}; provider{frozen slashed_total}; config{burned_total}",
     ),
     ("SlashCaseClosed", "case", "close case"),
+    // Governance
+    ("VotesLocked", "lock", "ensure lock VoterLock; lock{amount weight}; config{vote_weight_total}"),
+    ("VotesUnlocked", "lock", "config{vote_weight_total}; close lock"),
+    (
+        "ProposalMade",
+        "proposal",
+        "open proposal Proposal; proposal{deposit_amount total_weight supply_amount}; config{deposits_held}",
+    ),
+    ("Appealed", "appealed", ""),
+    (
+        "VoteCast",
+        "proposal",
+        "open vote Vote; vote{weight}; proposal{yes_weight no_weight voted_amount}",
+    ),
+    ("VoteClosed", "lock", "close vote"),
+    ("ProposalExecuted", "proposal", ""),
+    ("ProposalClosed", "proposal", "config{deposits_held}; close proposal"),
+    ("ParamsScheduled", "config", ""),
+    ("ParamsActivated", "config", ""),
+    ("GuardianSet", "config", ""),
+    ("PauseSet", "config", ""),
+    ("OracleUnseated", "oracles", "oracles{total_weight}"),
+    ("SlashOverturned", "case", "case.frozen_amount = 0; provider{stake frozen}"),
+    ("RulingOverturned", "dispute", ""),
+    ("BufferReturned", "proposal", ""),
+    ("SurplusSwept", "owner", ""),
 ];

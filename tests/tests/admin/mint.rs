@@ -1,10 +1,12 @@
 //! Which mints can carry a market.
 
 use crate::*;
-use anchor_lang::error::ErrorCode;
 use anchor_lang::solana_program::program_option::COption;
 use millrace_tests::tokens::good_mint;
-use millrace_tests::{ix, key, Instruction, MillraceError, Pubkey, Signer, TokenStandard, World};
+use millrace_tests::{ix, key, pda, AccountMeta, Instruction, MillraceError, Pubkey, Signer, TokenStandard, World};
+
+/// The token programs' refusal to obey who does not own the account.
+const OWNER_MISMATCH: u32 = 4;
 
 /// What follows the base state of a Token-2022 mint with these extensions: type and length of each.
 fn extensions(list: &[(u16, u16)]) -> Vec<u8> {
@@ -22,9 +24,6 @@ fn extensions(list: &[(u16, u16)]) -> Vec<u8> {
 fn initialize_with(world: &mut World, mint: Pubkey, standard: TokenStandard) -> Instruction {
     world.mint = mint;
     world.standard = standard;
-    let deployer = world.deployer.pubkey();
-    world.treasury = world.put_tokens("its treasury", &deployer, 0);
-    world.oracle_pool = world.put_tokens("its oracle pool", &deployer, 0);
     ix::initialize(world, args())
 }
 
@@ -108,17 +107,40 @@ fn a_token_2022_mint_with_metadata_is_welcome() {
 }
 
 #[test]
-fn treasury_and_pool_are_two_token_accounts_of_the_mint() {
-    let (mut world, deployer) = bare();
-    let honest = ix::initialize(&world, args());
-    let other_mint = world.put_mint("other mint", good_mint(), TokenStandard::Token, &[]);
-    let foreign = world.put_token_account("foreign", &deployer.pubkey(), &other_mint, TokenStandard::Token, 0);
-    for account in [world.treasury, world.oracle_pool] {
-        let attempt = ix::swap(honest.clone(), &account, &foreign);
-        world.assert_refused(&[attempt], &[&deployer], MillraceError::WrongMint);
-        let attempt = ix::swap(honest.clone(), &account, &deployer.pubkey());
-        world.assert_refused(&[attempt], &[&deployer], ErrorCode::AccountOwnedByWrongProgram);
+fn treasury_and_pool_are_governances_and_nobody_can_close_them() {
+    for standard in [TokenStandard::Token, TokenStandard::Token2022] {
+        let mut world = World::bare(standard);
+        let deployer = world.deployer.insecure_clone();
+        let honest = ix::initialize(&world, args());
+        let own = world.put_tokens("own", &deployer.pubkey(), 0);
+        for account in [world.treasury, world.oracle_pool] {
+            let attempt = ix::swap(honest.clone(), &account, &own);
+            world.assert_refused(&[attempt], &[&deployer], MillraceError::WrongAccount);
+        }
+        let other_program = match standard {
+            TokenStandard::Token => TokenStandard::Token2022.id(),
+            TokenStandard::Token2022 => TokenStandard::Token.id(),
+        };
+        let attempt = ix::swap(honest.clone(), &standard.id(), &other_program);
+        world.assert_refused(&[attempt], &[&deployer], MillraceError::WrongTokenProgram);
+        world.must(&[honest], &[&deployer]);
+
+        for account in [pda::treasury(), pda::oracle_pool()] {
+            let state = world.svm.get_account(&account).unwrap();
+            assert_eq!((state.owner, &state.data[..32]), (standard.id(), world.mint.as_ref()));
+            assert_eq!(&state.data[32..64], pda::governance().as_ref());
+            // `CloseAccount`, by whoever opened it.
+            let close = Instruction {
+                program_id: standard.id(),
+                accounts: vec![
+                    AccountMeta::new(account, false),
+                    AccountMeta::new(deployer.pubkey(), false),
+                    AccountMeta::new_readonly(deployer.pubkey(), true),
+                ],
+                data: vec![9],
+            };
+            world.assert_refused(&[close], &[&deployer], OWNER_MISMATCH);
+        }
+        assert_eq!(world.config().governance, pda::governance());
     }
-    let twice = ix::swap(honest, &world.oracle_pool, &world.treasury);
-    world.assert_refused(&[twice], &[&deployer], MillraceError::WrongAccount);
 }

@@ -17,6 +17,8 @@ fn genesis_writes_what_the_deployment_is() {
     assert_eq!((config.version, config.genesis_open, config.authority), (1, 1, deployer.pubkey()));
     assert_eq!((config.mint, config.token_program), (world.mint, TokenStandard::Token.id()));
     assert_eq!((config.treasury, config.oracle_pool), (world.treasury, world.oracle_pool));
+    assert_eq!((config.governance, config.guardian), (pda::governance(), Default::default()));
+    assert_eq!((config.vote_weight_total, config.next_proposal_id, config.deposits_held), (0, 0, 0));
     assert_eq!((config.genesis_supply, config.burned_total), (SUPPLY, 0));
     assert_eq!((config.base_epoch, config.base_at), (0, world.now()));
     assert_eq!((config.params, config.bounds), (local_params(), local_bounds()));
@@ -68,7 +70,8 @@ fn another_programs_authority_does_not_count() {
 #[test]
 fn lamports_sent_ahead_do_not_block_genesis() {
     let (mut world, deployer) = bare();
-    for address in [pda::config(), pda::oracles(), pda::reports(), pda::beacons()] {
+    let pools = [pda::treasury(), pda::oracle_pool()];
+    for address in [pda::config(), pda::oracles(), pda::reports(), pda::beacons()].into_iter().chain(pools) {
         world.svm.airdrop(&address, 1_000_000).unwrap();
     }
     world.must(&[ix::initialize(&world, args())], &[&deployer]);

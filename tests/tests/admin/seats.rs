@@ -2,12 +2,14 @@
 
 use crate::*;
 use anchor_lang::error::ErrorCode;
+use anchor_lang::solana_program::instruction::error::InstructionError;
 use millrace::events::{BeaconsGrown, GenesisSealed, OracleSeated};
 use millrace::instructions::SeatOracleArgs;
 use millrace::state::{Beacons, Oracle, OracleSet};
 use millrace_tests::genesis::endpoint;
 use millrace_tests::tokens::named;
-use millrace_tests::{ix, key, pda, MillraceError, Pubkey, Signer, World};
+use millrace_tests::{buffers, ix, key, pda, MillraceError, Pubkey, Signer, World};
+use solana_transaction_error::TransactionError;
 
 #[test]
 fn anyone_grows_the_beacons_to_their_size_and_no_further() {
@@ -107,6 +109,40 @@ fn the_seal_ends_the_deployers_power() {
 }
 
 #[test]
+fn after_the_seal_only_governance_can_upgrade_the_program() {
+    let (mut world, deployer) = unsealed();
+    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
+    let (data, own) = (pda::program_data(), deployer.pubkey());
+    let program = world.svm.get_account(&data).unwrap().data[45..].to_vec();
+    let buffer = world.buffer("buffer", &deployer, &program[..2_000]);
+    world.must(&[ix::seal_genesis(&own)], &[&deployer]);
+
+    let authority = &world.svm.get_account(&data).unwrap().data[12..45];
+    assert_eq!(authority, [&[1], pda::governance().as_ref()].concat());
+    for attempt in [buffers::upgrade(&data, &buffer, &own), buffers::set_authority(&data, &own, &own)] {
+        let wrong_authority = TransactionError::InstructionError(0, InstructionError::IncorrectAuthority);
+        world.assert_failed(&[attempt], &[&deployer], wrong_authority);
+    }
+}
+
+#[test]
+fn a_deployer_who_gave_the_program_to_governance_before_can_still_seal() {
+    let (mut world, deployer) = unsealed();
+    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
+    world.must(&[buffers::set_authority(&pda::program_data(), &deployer.pubkey(), &pda::governance())], &[&deployer]);
+    world.must(&[ix::seal_genesis(&deployer.pubkey())], &[&deployer]);
+}
+
+#[test]
+fn genesis_cannot_be_sealed_while_a_stranger_may_upgrade_the_program() {
+    let (mut world, deployer) = unsealed();
+    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
+    world.set_upgrade_authority(Some(key("stranger").pubkey()));
+    let wrong_authority = TransactionError::InstructionError(0, InstructionError::IncorrectAuthority);
+    world.assert_failed(&[ix::seal_genesis(&deployer.pubkey())], &[&deployer], wrong_authority);
+}
+
+#[test]
 fn genesis_is_sealed_by_its_deployer_with_seats_and_full_beacons() {
     let (mut world, deployer) = bare();
     world.must(&[ix::initialize(&world, args())], &[&deployer]);
@@ -126,8 +162,12 @@ fn genesis_is_sealed_by_its_deployer_with_seats_and_full_beacons() {
 #[test]
 fn no_unrelated_account_passes_for_one_of_genesis() {
     let (mut world, deployer) = bare();
-    // Mint, treasury and pool are the deployer's choice; everything else is derived.
+    // The mint is the deployer's choice; everything else is derived.
     let opening = ix::initialize(&world, args());
+    for derived in [pda::treasury(), pda::oracle_pool()] {
+        let attempt = ix::swap(opening.clone(), &derived, &named("elsewhere"));
+        world.assert_refused(&[attempt], &[&deployer], MillraceError::WrongAccount);
+    }
     for derived in [pda::config(), pda::oracles(), pda::reports(), pda::beacons()] {
         let attempt = ix::swap(opening.clone(), &derived, &named("elsewhere"));
         world.assert_refused(&[attempt], &[&deployer], ErrorCode::ConstraintSeeds);

@@ -3,11 +3,11 @@
 use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::{accounts, instruction};
 
-use super::{build, Market, SYSTEM_PROGRAM};
+use super::{build, SYSTEM_PROGRAM};
 use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
 
-/// Opens the market. Signed and paid by the program's upgrade `authority`.
-pub fn initialize(authority: &Pubkey, market: &Market, args: InitializeArgs) -> Instruction {
+/// Opens the market of `mint`, which belongs to `token_program`. Signed and paid by the program's upgrade `authority`.
+pub fn initialize(authority: &Pubkey, mint: &Pubkey, token_program: &Pubkey, args: InitializeArgs) -> Instruction {
     build(
         accounts::Initialize {
             authority: *authority,
@@ -16,9 +16,10 @@ pub fn initialize(authority: &Pubkey, market: &Market, args: InitializeArgs) -> 
             oracles: pda::oracles(),
             reports: pda::reports(),
             beacons: pda::beacons(),
-            mint: market.mint,
-            treasury: market.treasury,
-            oracle_pool: market.oracle_pool,
+            mint: *mint,
+            treasury: pda::treasury(),
+            oracle_pool: pda::oracle_pool(),
+            token_program: *token_program,
             slot_hashes: solana_sdk_ids::sysvar::slot_hashes::ID,
             system_program: SYSTEM_PROGRAM,
             event_authority: pda::event_authority(),
@@ -62,7 +63,7 @@ pub fn seat_oracle(authority: &Pubkey, market: &Market, args: SeatOracleArgs) ->
     )
 }
 
-/// Ends genesis. Signed by the deployer.
+/// Ends genesis and gives the right to upgrade the program to governance. Signed by the deployer.
 pub fn seal_genesis(authority: &Pubkey) -> Instruction {
     build(
         accounts::SealGenesis {
@@ -70,6 +71,9 @@ pub fn seal_genesis(authority: &Pubkey) -> Instruction {
             config: pda::config(),
             oracles: pda::oracles(),
             beacons: pda::beacons(),
+            program_data: pda::program_data(),
+            governance: pda::governance(),
+            loader: solana_sdk_ids::bpf_loader_upgradeable::ID,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },

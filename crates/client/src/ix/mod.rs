@@ -5,6 +5,7 @@
 mod admin;
 mod customer;
 mod dispute;
+mod governance;
 mod guaranteed;
 mod job;
 mod lease;
@@ -16,6 +17,7 @@ mod slash;
 pub use admin::*;
 pub use customer::*;
 pub use dispute::*;
+pub use governance::*;
 pub use guaranteed::*;
 pub use job::*;
 pub use lease::*;
@@ -83,6 +85,7 @@ mod tests {
             include_str!("customer.rs"),
             include_str!("guaranteed.rs"),
             include_str!("dispute.rs"),
+            include_str!("governance.rs"),
             include_str!("job.rs"),
             include_str!("lease.rs"),
             include_str!("node.rs"),

@@ -13,6 +13,8 @@ pub struct Initialized {
     pub config: Pubkey,
     /// Who may seat oracles and seal genesis.
     pub authority: Pubkey,
+    /// Owns treasury and oracle pool.
+    pub governance: Pubkey,
     /// The MILL mint.
     pub mint: Pubkey,
     /// Receives the treasury's share.
@@ -61,7 +63,7 @@ pub struct OracleSeated {
     pub total_weight: u64,
 }
 
-/// Genesis ended: the deployer has no power left.
+/// Genesis ended: the deployer has no power left, and governance upgrades the program.
 #[event]
 pub struct GenesisSealed {
     /// Number among the config's events.

@@ -6,6 +6,7 @@
 
 mod admin;
 mod dispute;
+mod governance;
 mod guaranteed;
 mod job;
 mod oracle;
@@ -14,6 +15,7 @@ mod slash;
 
 pub use admin::*;
 pub use dispute::*;
+pub use governance::*;
 pub use guaranteed::*;
 pub use job::*;
 pub use oracle::*;

@@ -37,7 +37,7 @@ pub use lease::{Closing, Lease, LeaseRole, LeaseState, Opening, Takeover, NO_POS
 pub use node::{Node, NodeClass, NodeState};
 pub use oracle::{Oracle, OracleSet, Seat};
 pub use params::{DurationBounds, LeaseTerms, Params, Span};
-pub use proposal::{Proposal, ProposalKind, Vote, MAX_PAYLOAD};
+pub use proposal::{Draft, Proposal, ProposalKind, Vote, MAX_PAYLOAD};
 pub use provider::{Provider, ProviderStatus, Unbonding};
 pub use reach::Reach;
 pub use reports::{AcceptedRoot, Reports, SeatRow};

@@ -3,6 +3,7 @@
 use anchor_lang::prelude::*;
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 
+use crate::constants::MIN_WINDOW_EPOCHS;
 use crate::errors::MillraceError;
 
 /// The parameters of the market. Each has limits, checked by [`Params::check`] whenever they are set.
@@ -217,7 +218,7 @@ pub mod limits {
 }
 
 impl Params {
-    /// Checks every share, amount and duration against its limits.
+    /// Checks every share, amount and duration against its limits, and those that must not overtake each other.
     ///
     /// # Errors
     /// [`MillraceError::ParameterOutOfBounds`], [`MillraceError::UnbondingTooShort`].
@@ -262,19 +263,47 @@ impl Params {
             && bounds.grace.admits(self.grace_secs)
             && bounds.max_lock.admits(self.max_lock_secs);
         require!(in_bounds, MillraceError::ParameterOutOfBounds);
-        // Whoever unbonds must still be there when a fraud of the longest lease is judged.
-        let judged_within =
-            self.max_lease_secs.saturating_add(self.dispute_window_secs).saturating_add(self.case_window_secs);
-        require!(self.unbonding_secs >= judged_within, MillraceError::UnbondingTooShort);
+        // A window shorter than this would close before a report could speak within it.
+        let least_window_secs = self.epoch_secs.saturating_mul(MIN_WINDOW_EPOCHS);
+        let windows_hold = self.oracle_outage_secs >= least_window_secs
+            && self.case_window_secs >= least_window_secs
+            && self.voting_secs > 0
+            && self.grace_secs > 0
+            && self.max_lock_secs >= self.voting_secs;
+        require!(windows_hold, MillraceError::ParameterOutOfBounds);
+        // Whoever unbonds must still be there when a fraud or a fault of the longest lease is judged.
+        require!(self.unbonding_secs >= self.fraud_window_secs(), MillraceError::UnbondingTooShort);
+        require!(self.unbonding_secs >= self.judged_lease_secs(), MillraceError::UnbondingTooShort);
         Ok(())
+    }
+
+    /// The same with zeros in what has no meaning.
+    pub fn clean(&self) -> Self {
+        Self { padding: [0; 4], reserved: [0; 64], ..*self }
+    }
+
+    /// Time in which a fraud can be proven, seconds.
+    pub fn fraud_window_secs(&self) -> i64 {
+        self.epoch_secs.saturating_mul(i64::try_from(FRAUD_WINDOW_EPOCHS).unwrap_or(i64::MAX))
+    }
+
+    /// From the begin of the longest lease until the last judgement on it, seconds: it runs, is disputed at the last
+    /// moment, ruled, appealed, voted on; or a fraud case waits for its proofs.
+    pub fn judged_lease_secs(&self) -> i64 {
+        let steps = [
+            self.dispute_window_secs,
+            self.dispute_vote_secs,
+            self.appeal_window_secs,
+            self.case_window_secs,
+            self.voting_secs,
+        ];
+        steps.iter().fold(self.max_lease_secs, |sum, secs| sum.saturating_add(*secs))
     }
 
     /// Time after a node retired in which a fraud of it may still be opened, judged and executed, seconds: the
     /// last case opens at the end of the window, closes one case window later, and waits as long for an executor.
     pub fn judged_within_secs(&self) -> i64 {
-        let window_epochs = i64::try_from(FRAUD_WINDOW_EPOCHS).unwrap_or(i64::MAX);
-        let provable_secs = self.epoch_secs.saturating_mul(window_epochs).max(self.unbonding_secs);
-        provable_secs.saturating_add(self.case_window_secs.saturating_mul(2))
+        self.fraud_window_secs().max(self.unbonding_secs).saturating_add(self.case_window_secs.saturating_mul(2))
     }
 
     /// What a lease made now is judged by.

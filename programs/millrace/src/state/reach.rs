@@ -5,7 +5,6 @@ use std::ops::DerefMut;
 use anchor_lang::prelude::*;
 
 use super::{Node, Provider};
-use crate::errors::MillraceError;
 
 /// A provider, the node that offended, and others of its nodes. What locks stake and is not here is out of reach: nodes
 /// left out, and the bonds of leases, which answer to their customers first.

@@ -2,11 +2,12 @@
 
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
-use anchor_spl::token_interface::{Mint, TokenAccount};
+use anchor_spl::token_interface::Mint;
 use millrace_core::hash::sha256;
 
 use super::mint_rules::check_mint;
 use crate::constants::*;
+use crate::create;
 use crate::errors::MillraceError;
 use crate::events::{emit, next, Initialized};
 use crate::instructions::oracle::slot_hashes::{SlotHashes, SLOT_HASHES_ID};
@@ -22,7 +23,8 @@ pub struct InitializeArgs {
 }
 
 /// Called by: the program's upgrade authority, who pays the rent and may seat oracles until genesis is sealed.
-/// Moves: nothing. `init` makes it work once only.
+/// Moves: nothing. Treasury and oracle pool are token accounts of the governance address from the start: they can
+/// always receive, and nobody can close them. `init` makes it work once only.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Initialize<'info> {
@@ -49,15 +51,14 @@ pub struct Initialize<'info> {
     pub beacons: UncheckedAccount<'info>,
     /// The MILL mint: SPL Token or Token-2022.
     pub mint: Box<InterfaceAccount<'info, Mint>>,
-    /// Receives the treasury's share of fees and swept surpluses.
-    #[account(constraint = treasury.mint == mint.key() @ MillraceError::WrongMint)]
-    pub treasury: Box<InterfaceAccount<'info, TokenAccount>>,
-    /// Receives the oracles' share of fees. Another account than the treasury, since a sweep writes both.
-    #[account(
-        constraint = oracle_pool.mint == mint.key() @ MillraceError::WrongMint,
-        constraint = oracle_pool.key() != treasury.key() @ MillraceError::WrongAccount,
-    )]
-    pub oracle_pool: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// CHECK: created here, at the treasury's address.
+    #[account(mut)]
+    pub treasury: UncheckedAccount<'info>,
+    /// CHECK: created here, at the oracle pool's address.
+    #[account(mut)]
+    pub oracle_pool: UncheckedAccount<'info>,
+    /// CHECK: must own the mint.
+    pub token_program: UncheckedAccount<'info>,
     /// CHECK: the SlotHashes sysvar, by its address.
     #[account(address = SLOT_HASHES_ID)]
     pub slot_hashes: UncheckedAccount<'info>,
@@ -72,12 +73,25 @@ impl Initialize<'_> {
         args.params.check(&args.bounds)
     }
 
+    /// Opens treasury and oracle pool, owned by `governance`.
+    #[inline(never)]
+    fn open_pools(&self, governance: &Pubkey) -> Result<()> {
+        let mint = self.mint.to_account_info();
+        for (account, seed) in [(&self.treasury, TREASURY_SEED), (&self.oracle_pool, ORACLE_POOL_SEED)] {
+            let seeds: [&[u8]; 3] = [seed, &[], &[]];
+            create::token_account(&self.authority, account, seeds, &self.token_program, &mint, governance)?;
+        }
+        Ok(())
+    }
+
     /// Writes the accounts.
     pub fn handle(ctx: Context<Self>, args: InitializeArgs) -> Result<()> {
         ctx.accounts.validate(&args)?;
         let accounts = &ctx.accounts;
         let rent_payer = accounts.authority.key();
         let now = Clock::get()?.unix_timestamp;
+        let (governance, governance_bump) = Pubkey::find_program_address(&[GOVERNANCE_SEED], &crate::ID);
+        accounts.open_pools(&governance)?;
         // No one knows this hash before the block, so no other deployment, fork or cluster has the same.
         let deployment_id = {
             let slot_hashes = accounts.slot_hashes.try_borrow_data()?;
@@ -103,6 +117,8 @@ impl Initialize<'_> {
             config.bump = ctx.bumps.config;
             config.genesis_open = 1;
             config.authority = rent_payer;
+            config.governance = governance;
+            config.governance_bump = governance_bump;
             config.mint = accounts.mint.key();
             config.token_program = *accounts.mint.to_account_info().owner;
             config.oracle_pool = accounts.oracle_pool.key();
@@ -113,11 +129,12 @@ impl Initialize<'_> {
             config.base_at = now;
             config.rent_payer = rent_payer;
             config.bounds = args.bounds;
-            config.params = Params { padding: [0; 4], reserved: [0; 64], ..args.params };
+            config.params = args.params.clean();
             Initialized {
                 sequence: next(&mut config.sequence),
                 config: accounts.config.key(),
                 authority: rent_payer,
+                governance,
                 mint: config.mint,
                 treasury: config.treasury,
                 oracle_pool: config.oracle_pool,

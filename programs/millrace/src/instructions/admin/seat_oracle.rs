@@ -72,6 +72,16 @@ impl SeatOracle<'_> {
     }
 }
 
+/// Whether `args` could be seated: with weight and an address.
+///
+/// # Errors
+/// [`MillraceError::ZeroWeight`], [`MillraceError::BadEndpoint`].
+pub(crate) fn check_seat(args: &SeatOracleArgs) -> Result<()> {
+    require!(args.weight > 0, MillraceError::ZeroWeight);
+    require!(is_endpoint(&args.endpoint), MillraceError::BadEndpoint);
+    Ok(())
+}
+
 /// Where an oracle is seated, whoever decides it.
 pub(crate) struct Seating {
     /// The oracle account, just opened.
@@ -97,7 +107,7 @@ impl Seating {
         oracle: &mut Oracle,
         args: &SeatOracleArgs,
     ) -> Result<OracleSeated> {
-        require!(is_endpoint(&args.endpoint), MillraceError::BadEndpoint);
+        check_seat(args)?;
         let seat = oracles.add(args.oracle_authority, args.weight)?;
         oracle.version = ACCOUNT_VERSION;
         oracle.bump = self.bump;

@@ -1,0 +1,46 @@
+//! Governance: locks, proposals, votes, and what a vote does.
+
+pub mod activate_params;
+pub mod close_proposal;
+pub mod close_vote;
+pub mod execute_add_oracle;
+pub mod execute_guardian;
+pub mod execute_overturn_ruling;
+pub mod execute_overturn_slash;
+pub mod execute_params;
+pub mod execute_remove_oracle;
+pub mod execute_transfer;
+pub mod execute_upgrade;
+pub mod extend_lock;
+mod filing;
+pub mod lock_votes;
+pub mod pause;
+pub mod payload;
+pub mod propose;
+pub mod propose_upgrade;
+pub mod return_buffer;
+pub mod sweep_surplus;
+pub mod unlock_votes;
+pub mod vote;
+
+pub use activate_params::*;
+pub use close_proposal::*;
+pub use close_vote::*;
+pub use execute_add_oracle::*;
+pub use execute_guardian::*;
+pub use execute_overturn_ruling::*;
+pub use execute_overturn_slash::*;
+pub use execute_params::*;
+pub use execute_remove_oracle::*;
+pub use execute_transfer::*;
+pub use execute_upgrade::*;
+pub use extend_lock::*;
+pub use lock_votes::*;
+pub use pause::*;
+pub use payload::UpgradePayload;
+pub use propose::*;
+pub use propose_upgrade::*;
+pub use return_buffer::*;
+pub use sweep_surplus::*;
+pub use unlock_votes::*;
+pub use vote::*;
