@@ -239,7 +239,7 @@ impl World {
             Ok(meta) => {
                 self.record.consumed(&transaction, &meta.logs);
                 let receipt = Receipt::new(meta);
-                observe::accepted(before, self, instructions, &receipt);
+                observe::accepted(before, self, (instructions, payer), &receipt);
                 Ok(receipt)
             }
             Err(failed) => Err(Refusal::from(failed)),
