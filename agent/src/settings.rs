@@ -14,7 +14,8 @@ use serde::Deserialize;
 pub struct Settings {
     /// Key file of the operator, mode 0600: signs bids, commits and answers, and pays their transaction fees.
     pub keypair: PathBuf,
-    /// Address of the provider's cold key, which owns stake and earnings. Only its address is needed here.
+    /// Address of the cold key the provider registered under; it stays this one when another key takes over. Only its
+    /// address is needed here.
     pub authority: String,
     /// Nodes of the provider this machine stands for. Default `[0]`.
     pub nodes: Vec<u32>,

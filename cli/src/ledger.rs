@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use millrace::state::{Config, Customer, Job, Lease, Node, Provider};
+use millrace::state::{Config, Customer, Dispute, Job, Lease, Node, Oracle, Provider};
 use millrace_client::token::{mint_supply, token_accounts, TokenHolding};
 use millrace_client::{fetch, fetch_all, pda, Chain, Pubkey};
 use serde::Serialize;
@@ -98,6 +98,8 @@ pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
     let nodes = fetch_all::<Node>(chain, &[]).await?;
     let jobs = fetch_all::<Job>(chain, &[]).await?;
     let leases = fetch_all::<Lease>(chain, &[]).await?;
+    let disputes = fetch_all::<Dispute>(chain, &[]).await?;
+    let oracles = fetch_all::<Oracle>(chain, &[]).await?;
     let supply = mint_supply(chain, &config.mint).await?;
     let accounts = token_accounts(chain, &config.token_program, &config.mint).await?;
     let now = chain.unix_timestamp().await?;
@@ -116,8 +118,14 @@ pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
             &balances,
             providers.iter().map(|(key, it)| (key, it.vault, it.owed())),
         ),
+        vaults(
+            "I2",
+            "each oracle's vault holds its stake and what is unbonding, or more",
+            &balances,
+            oracles.iter().map(|(key, it)| (key, it.vault, it.owed())),
+        ),
         stakes(&providers, &nodes, &leases),
-        books(&customers, &jobs, &leases),
+        books(&customers, &jobs, &leases, &disputes),
         seconds(&leases, now),
         supplies(&config, supply, &accounts),
     ];
@@ -125,7 +133,7 @@ pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
         genesis_supply: config.genesis_supply,
         burned: config.burned_total,
         supply,
-        holdings: holdings(&config, &customers, &providers, accounts),
+        holdings: holdings(&config, (&customers, &providers, &oracles), accounts),
         customers: customers.iter().map(|(key, it)| customer_books(key, it)).collect(),
         providers: providers.iter().map(|(key, it)| provider_books(key, it)).collect(),
         invariants,
@@ -162,7 +170,7 @@ fn stakes(providers: &[(Pubkey, Provider)], nodes: &[(Pubkey, Node)], leases: &[
         let own = nodes.iter().filter(|(_, node)| node.provider == *key);
         let behind_nodes: u64 = own.filter(|(_, node)| !node.is_retired()).map(|(_, node)| node.locked_stake).sum();
         let behind_leases: u64 =
-            leases.iter().filter(|(_, lease)| lease.provider == *key).map(|(_, lease)| lease.bond).sum();
+            leases.iter().filter(|(_, lease)| lease.provider == *key).map(|(_, lease)| lease.bond_left).sum();
         let expected = behind_nodes + provider.bonds + behind_leases;
         if provider.locked != expected || provider.locked > provider.stake {
             broken.push(format!(
@@ -180,7 +188,12 @@ fn stakes(providers: &[(Pubkey, Provider)], nodes: &[(Pubkey, Node)], leases: &[
     )
 }
 
-fn books(customers: &[(Pubkey, Customer)], jobs: &[(Pubkey, Job)], leases: &[(Pubkey, Lease)]) -> Invariant {
+fn books(
+    customers: &[(Pubkey, Customer)],
+    jobs: &[(Pubkey, Job)],
+    leases: &[(Pubkey, Lease)],
+    disputes: &[(Pubkey, Dispute)],
+) -> Invariant {
     let mut broken = Vec::new();
     for (key, it) in customers {
         let spent = it.paid + it.burned + it.oracle_share + it.treasury_share + it.fee_due;
@@ -195,7 +208,8 @@ fn books(customers: &[(Pubkey, Customer)], jobs: &[(Pubkey, Job)], leases: &[(Pu
         let own_leases = || leases.iter().filter(|(_, lease)| lease.customer == *key);
         let set_aside: u64 =
             jobs.iter().filter(|(_, job)| job.customer == *key).map(|(_, job)| job.reserve_amount).sum::<u64>()
-                + own_leases().map(|(_, lease)| lease.reserve_amount).sum::<u64>();
+                + own_leases().map(|(_, lease)| lease.reserve_amount).sum::<u64>()
+                + disputes.iter().filter(|(_, it)| it.customer == *key).map(|(_, it)| it.bond).sum::<u64>();
         let held_back: u64 = own_leases().map(|(_, lease)| lease.holdback_amount).sum();
         if it.reserved != set_aside || it.holdbacks != held_back {
             broken.push(format!(
@@ -254,12 +268,12 @@ fn supplies(config: &Config, supply: u64, accounts: &[TokenHolding]) -> Invarian
 
 fn holdings(
     config: &Config,
-    customers: &[(Pubkey, Customer)],
-    providers: &[(Pubkey, Provider)],
+    (customers, providers, oracles): (&[(Pubkey, Customer)], &[(Pubkey, Provider)], &[(Pubkey, Oracle)]),
     accounts: Vec<TokenHolding>,
 ) -> Vec<Holding> {
     let mut roles: BTreeMap<Pubkey, String> = BTreeMap::new();
     roles.extend(customers.iter().map(|(_, it)| (it.vault, "customer vault".to_owned())));
+    roles.extend(oracles.iter().map(|(_, it)| (it.vault, "oracle vault".to_owned())));
     roles.extend(providers.iter().map(|(_, it)| (it.vault, "provider vault".to_owned())));
     roles.insert(config.treasury, "treasury".to_owned());
     roles.insert(config.oracle_pool, "oracle pool".to_owned());

@@ -61,6 +61,12 @@ enum Command {
     /// Buy: run a job from post to result, or step by step.
     #[command(subcommand)]
     Job(Box<commands::job::Command>),
+    /// Call a result wrong; rule on it; have the ruling carried out.
+    #[command(subcommand)]
+    Dispute(commands::dispute::Command),
+    /// An oracle's stake and its reward.
+    #[command(subcommand)]
+    Oracle(commands::oracle::Command),
     /// Recheck what providers committed to, and prove cheats on chain for the bounty.
     Watch(commands::watch::Args),
     /// Every base unit of the market, read from the chain, and whether the invariants hold.
@@ -93,6 +99,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Node(command) => commands::node::run(&context, command).await,
         Command::Customer(command) => commands::customer::run(&context, command).await,
         Command::Job(command) => commands::job::run(&context, *command).await,
+        Command::Dispute(command) => commands::dispute::run(&context, command).await,
+        Command::Oracle(command) => commands::oracle::run(&context, command).await,
         Command::Watch(args) => commands::watch::run(&context, args).await,
         Command::Ledger(args) => commands::ledger::run(&context, args).await,
     }

@@ -8,7 +8,7 @@ use millrace_core::leaves::{LeaseLeaf, NodeLeaf};
 
 use crate::decide::audit::{node_finding, KEPT_EPOCHS};
 use crate::decide::lease::LeaseWatch;
-use crate::decide::{AuditKey, AuditRecord, Findings, LeafSet, LeaseView, NodeFinding};
+use crate::decide::{AuditKey, AuditRecord, Findings, LeafSet, LeaseView, NodeFinding, OracleView, Tally};
 
 /// Epochs a leaf others contradicted is left out of this oracle's own reports, so that one dispute does not stop all.
 pub const DISPUTE_EPOCHS: u64 = 3;
@@ -110,6 +110,8 @@ pub struct Ballot {
     pub own: LeafSet,
     /// Leaves of every lease watched when the epoch ended.
     pub boundary: HashMap<[u8; 32], LeaseLeaf>,
+    /// What was known of each seat when the epoch ended, by oracle account.
+    pub oracles: HashMap<[u8; 32], OracleView>,
     /// Accounts over which the proposal of a seat was last refused. What is still refused when the epoch is over is in
     /// dispute; until then this oracle may yet see what the other saw.
     pub refused: BTreeMap<u8, Vec<[u8; 32]>>,
@@ -124,6 +126,10 @@ pub struct Ballots {
     pub disputes: HashMap<[u8; 32], u64>,
     /// The last accepted leaf of each live lease, for a watch that begins after the report was read.
     pub accepted: HashMap<[u8; 32], LeaseLeaf>,
+    /// Openings counted, by oracle account.
+    pub tallies: HashMap<[u8; 32], Tally>,
+    /// Last epoch whose openings were judged; `None` before the first look.
+    pub counted: Option<u64>,
 }
 
 impl Ballots {
@@ -196,7 +202,7 @@ pub fn findings(ballot: &Ballot, leases: &LeaseBook, audits: &AuditBook) -> Find
         (*lease, view)
     };
     let nodes = audits.findings().into_iter().map(|(key, (finding, _))| (key, finding));
-    Findings { leases: leases.iter().map(view).collect(), nodes: nodes.collect() }
+    Findings { leases: leases.iter().map(view).collect(), nodes: nodes.collect(), oracles: ballot.oracles.clone() }
 }
 
 #[cfg(test)]
@@ -228,7 +234,13 @@ mod tests {
     }
 
     fn ballot() -> Ballot {
-        Ballot { at: 0, own: LeafSet::new(0, vec![], vec![]), boundary: HashMap::new(), refused: BTreeMap::new() }
+        Ballot {
+            at: 0,
+            own: LeafSet::new(0, vec![], vec![]),
+            boundary: HashMap::new(),
+            oracles: HashMap::new(),
+            refused: BTreeMap::new(),
+        }
     }
 
     const PASSED: AuditState = AuditState::Passed { bandwidth_mbps: 10 };
@@ -285,6 +297,7 @@ mod tests {
             at: 1_000,
             own: report(&other_leases, &audits, &ballots),
             boundary: other_leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, 1_000))).collect(),
+            oracles: HashMap::new(),
             refused: BTreeMap::new(),
         };
         assert_eq!(agree::check(&proposal, 9, 1_000, &findings(&ballot, &other_leases, &audits)), Ok(()));

@@ -94,6 +94,9 @@ impl Daemon {
         for stored in journal.audits()? {
             audits.records.insert(stored.record.key(), AuditEntry::new(stored.record, stored.is_reported));
         }
+        let (tallies, counted) = journal.tallies()?;
+        let tallies = tallies.into_iter().map(|stored| (stored.oracle, stored.tally)).collect();
+        let ballots = Ballots { tallies, counted, ..Ballots::default() };
         let stored_leases = journal.leases()?.into_iter().map(|stored| (stored.lease, stored)).collect();
         let seed = keys::seed(&key);
         let client = SignedClient::new(SigningKey::from_bytes(&seed), Duration::from_secs(5))?;
@@ -111,7 +114,7 @@ impl Daemon {
             stored_leases: Mutex::new(stored_leases),
             leases: Mutex::default(),
             audits: Mutex::new(audits),
-            ballots: Mutex::default(),
+            ballots: Mutex::new(ballots),
             born: Instant::now(),
         }))
     }
@@ -141,7 +144,9 @@ impl Daemon {
         supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), stop));
         supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
         supervisor.spawn("archive", |stop| tasks::archive::run(self.clone(), stop));
+        supervisor.spawn("openings", |stop| tasks::openings::run(self.clone(), stop));
         supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
+        supervisor.spawn("rewards", |stop| tasks::rewards::run(self.clone(), stop));
         supervisor.run(stop).await
     }
 

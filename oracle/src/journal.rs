@@ -2,6 +2,8 @@
 //!
 //! The rule that matters: [`Journal::sign_once`] stores an epoch's report before it is signed, and never another.
 
+mod openings;
+
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,8 @@ use millrace_core::merkle::TreeNode;
 use millrace_core::proof::Commit;
 use millrace_wire::messages::Report;
 use rusqlite::{params, Connection, OptionalExtension};
+
+pub use openings::{StoredOpening, StoredTally};
 
 use crate::decide::lease::{Ending, LeaseTally};
 use crate::decide::{AuditKey, AuditRecord, AuditState, LeafSet};
@@ -85,6 +89,11 @@ CREATE TABLE IF NOT EXISTS audits (
     node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
     elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, claimed_gops INTEGER NOT NULL,
     state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL, is_reported INTEGER NOT NULL, PRIMARY KEY (node, epoch, gpu_index));
+CREATE TABLE IF NOT EXISTS commitments (epoch INTEGER, oracle BLOB, hash BLOB NOT NULL, PRIMARY KEY (epoch, oracle));
+CREATE TABLE IF NOT EXISTS openings (
+    epoch INTEGER, oracle BLOB, salt BLOB NOT NULL, report TEXT NOT NULL, PRIMARY KEY (epoch, oracle));
+CREATE TABLE IF NOT EXISTS tallies (
+    oracle BLOB PRIMARY KEY, opened INTEGER NOT NULL, unknown INTEGER NOT NULL, counted INTEGER NOT NULL);
 ";
 
 impl Journal {
@@ -185,7 +194,7 @@ impl Journal {
             }
             let newest: i64 = transaction.query_row("SELECT max(epoch) FROM accepted", [], |row| row.get(0))?;
             let oldest = newest.saturating_sub(KEPT_REPORTS as i64);
-            for table in ["signed", "accepted", "observations", "audits"] {
+            for table in ["signed", "accepted", "observations", "audits", "commitments", "openings"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE epoch < ?1"), [oldest])?;
             }
             transaction.commit()

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anchor_lang::ZeroCopy;
 use anyhow::Context;
 use millrace::state::beacons::ring_place;
-use millrace::state::{Beacon, Beacons, Config, Lease, LeaseState, OracleSet, Reports};
+use millrace::state::{Beacon, Beacons, Config, Lease, LeaseState, Oracle, OracleSet, Reports};
 use millrace_client::fetch::decode;
-use millrace_client::{endpoint, fetch, fetch_all, field_offset, pda, Account, Chain, ChainError, Pubkey};
+use millrace_client::{endpoint, fetch_all, field_offset, pda, Account, Chain, ChainError, Pubkey};
 use millrace_core::epoch::epoch_starts_at;
 
 use crate::decide::beacon::{self, BeaconStep};
@@ -23,6 +23,15 @@ pub struct SeatView {
     pub weight: u64,
     /// URL of its daemon, if it registered one.
     pub endpoint: Option<String>,
+    /// Its record. Read again whenever a report was signed; `None` for a place nobody holds.
+    pub oracle: Option<Box<Oracle>>,
+}
+
+impl SeatView {
+    /// The address of its record.
+    pub fn address(&self) -> [u8; 32] {
+        pda::oracle(&self.authority).to_bytes()
+    }
 }
 
 /// The chain at one moment.
@@ -42,6 +51,8 @@ pub struct View {
     pub config: Config,
     /// The seats in order.
     pub seats: Vec<SeatView>,
+    /// The account they are from, with what they earned together.
+    pub oracles: Box<OracleSet>,
     /// The beacons; `None` until their account has its size.
     pub beacons: Option<Arc<Beacons>>,
     /// The reports.
@@ -56,7 +67,8 @@ pub struct View {
 const LEASES_LAST: Duration = Duration::from_millis(450);
 
 impl View {
-    /// Reads the chain. `last` saves what changes rarely: endpoints are read once an epoch.
+    /// Reads the chain. `last` saves what changes rarely: the seats' records are read once an epoch and after each
+    /// signature.
     ///
     /// # Errors
     /// The chain's, and when the deployment is not initialised.
@@ -80,7 +92,8 @@ impl View {
 
         let same_seats = |last: &&View| {
             let known = last.seats.iter().map(|seat| (seat.authority, seat.weight));
-            last.epoch == epoch && known.eq(set.seats().iter().map(|seat| (seat.authority, seat.weight)))
+            let is_recent = last.epoch == epoch && last.reports.sequence == reports.sequence;
+            is_recent && known.eq(set.seats().iter().map(|seat| (seat.authority, seat.weight)))
         };
         let seats = match last.filter(same_seats) {
             Some(last) => last.seats.clone(),
@@ -91,7 +104,8 @@ impl View {
             None => (read_leases(chain).await?, taken),
         };
         let reports = Box::new(reports);
-        Ok(View { taken, now, slot, epoch, epoch_seen, config, seats, beacons, reports, leases, leases_taken })
+        let oracles = Box::new(set);
+        Ok(View { taken, now, slot, epoch, epoch_seen, config, seats, oracles, beacons, reports, leases, leases_taken })
     }
 
     /// The place of `seat`'s key among the seats.
@@ -167,11 +181,14 @@ pub fn named_slot(beacons: &Beacons, epoch: u64) -> Option<u64> {
 }
 
 async fn read_seats(chain: &dyn Chain, set: &OracleSet) -> anyhow::Result<Vec<SeatView>> {
-    let mut seats = Vec::with_capacity(set.seats().len());
-    for seat in set.seats() {
-        let oracle: Option<millrace::state::Oracle> = fetch(chain, &pda::oracle(&seat.authority)).await?;
-        let endpoint = oracle.and_then(|oracle| endpoint::from_bytes(&oracle.endpoint));
-        seats.push(SeatView { authority: seat.authority, weight: seat.weight, endpoint });
+    let keys: Vec<Pubkey> = set.seats().iter().map(|seat| pda::oracle(&seat.authority)).collect();
+    let accounts = chain.accounts(&keys).await?;
+    let mut seats = Vec::with_capacity(keys.len());
+    for (place, seat) in set.seats().iter().enumerate() {
+        let oracle: Option<Oracle> = read(&keys, &accounts, place)?;
+        let endpoint = oracle.as_ref().and_then(|oracle| endpoint::from_bytes(&oracle.endpoint));
+        let oracle = oracle.map(Box::new);
+        seats.push(SeatView { authority: seat.authority, weight: seat.weight, endpoint, oracle });
     }
     Ok(seats)
 }

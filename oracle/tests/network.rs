@@ -5,13 +5,13 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::*;
-use millrace::state::AcceptedRoot;
-use millrace_client::Pubkey;
+use millrace::state::{AcceptedRoot, Oracle};
+use millrace_client::{fetch, pda, Pubkey};
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_core::merkle::TREE_NODE_LEN;
 use millrace_oracle::decide::LeafSet;
 use millrace_oracle::journal::Signing;
-use millrace_wire::messages::{JobPhase, Report};
+use millrace_wire::messages::{JobPhase, Opening, Report};
 use millrace_wire::SignedClient;
 
 const EPOCH_SECS: i64 = 2;
@@ -201,4 +201,75 @@ async fn an_oracle_killed_after_choosing_signs_what_it_chose_and_nothing_else() 
     let accepted = network.accepted_after(epoch - 1, 20).await;
     assert_eq!((accepted.epoch, accepted.root), (epoch, chosen.root()));
     assert_eq!(network.leaves(0, &accepted).await, chosen);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_each_oracle_opened_is_reported_counted_and_one_that_was_away_catches_up() {
+    let mut network = Network::start(3).await;
+    let lease = open_lease(&network.chain, 600);
+    network.say(JobPhase::Running, 0);
+    let accounts: Vec<[u8; 32]> = (0..3).map(|number| pda::oracle(&seat(number)).to_bytes()).collect();
+    // All three commit, open, and are counted by a quorum.
+    let (all_open, opened) = wait_for("three openings of each seat", 40, || async {
+        let accepted = network.accepted_after(0, 20).await;
+        let set = network.leaves(0, &accepted).await;
+        let opened: Option<Vec<u64>> =
+            accounts.iter().map(|oracle| set.oracle(oracle).map(|(_, leaf)| leaf.opened)).collect();
+        opened.filter(|opened| opened.iter().all(|count| *count >= 3)).map(|opened| (accepted, opened))
+    })
+    .await;
+    assert!(opened.iter().all(|count| count.abs_diff(opened[0]) <= 2), "{opened:?}");
+
+    // One is away: it opens nothing, the others go on.
+    let address = network.kill(2);
+    let later = wait_for("three more openings of those that stay", 40, || async {
+        let accepted = network.accepted_after(all_open.epoch, 20).await;
+        let set = network.leaves(0, &accepted).await;
+        let leaf = |number: usize| *set.oracle(&accounts[number]).unwrap().1;
+        (leaf(0).opened >= opened[0] + 5 && leaf(1).opened >= opened[1] + 5).then(|| (accepted, leaf(2)))
+    })
+    .await;
+    assert!(later.1.opened <= opened[2] + 2, "{} of an oracle that was away", later.1.opened);
+
+    // Back, it agrees with what was counted without it, and signs.
+    network.restart(2, address);
+    wait_for("the signature of the oracle that came back", 40, || async {
+        let reports = network.chain.reports().await;
+        let signed = reports.ring.iter().any(|root| root.epoch > later.0.epoch + 1 && root.signers & 0b100 != 0);
+        signed.then_some(())
+    })
+    .await;
+
+    // Each had its leaf applied by itself.
+    wait_for("points on chain", 40, || async {
+        let mut counted = Vec::new();
+        for oracle in &accounts[..2] {
+            let state: Oracle = fetch(network.chain.as_ref(), &Pubkey::from(*oracle)).await.unwrap().unwrap();
+            counted.push(state.opened);
+        }
+        counted.iter().all(|count| *count > 0).then_some(())
+    })
+    .await;
+    let _ = lease;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn observations_are_opened_to_oracles_only_and_not_before_the_epoch_is_over() {
+    let network = Network::start(2).await;
+    open_lease(&network.chain, 600);
+    network.say(JobPhase::Running, 0);
+    let accepted = network.accepted_after(2, 30).await;
+    let url = &network.oracles[0].as_ref().unwrap().url;
+    let ask = |epoch: u64| format!("{url}/v1/observations/{epoch}");
+    let peer = &network.oracles[1].as_ref().unwrap().daemon.client;
+    let openings: Vec<Opening> = wait_for("openings", 20, || async {
+        let openings: Vec<Opening> = peer.get(&ask(accepted.epoch)).await.ok()?;
+        (openings.len() == 2).then_some(openings)
+    })
+    .await;
+    assert!(openings.iter().all(|opening| opening.seen.epoch == accepted.epoch));
+    let current = network.chain.epoch().await;
+    assert!(peer.get::<Vec<Opening>>(&ask(current + 1)).await.is_err(), "others could still commit to it");
+    let stranger = client(&operator());
+    assert!(stranger.get::<Vec<Opening>>(&ask(accepted.epoch)).await.is_err());
 }

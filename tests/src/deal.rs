@@ -194,18 +194,26 @@ impl World {
             assert_eq!(provider.bonds, bonds, "I3: bonds stand behind bids");
             let of_leases = leases.iter().filter(|(_, lease)| lease.provider == key);
             let lease_bonds: u64 = of_leases.map(|(_, lease)| lease.bond_left).sum();
-            assert_eq!(provider.lease_bonds, lease_bonds, "I3: lease bonds are what stands behind leases");
-            assert_eq!(provider.locked, stakes + bonds + lease_bonds, "I3: locked = nodes' locked stake + bonds");
             let against = || claims.iter().map(|(_, claim)| claim).filter(|claim| claim.provider == key);
             let claimed: u64 = against().map(|claim| claim.amount).sum();
-            assert!(provider.claims <= claimed, "what is kept for claims is at most what they are for");
-            assert_eq!(
-                provider.open_claims as usize,
-                against().count(),
-                "a provider stays while claims on it are open"
-            );
+            // A slash takes from bonds and claims without knowing whose they are: the first to come gets what is left.
+            let was_slashed = provider.slashed_total > 0;
+            let is_kept = |kept: u64, wanted: u64| kept == wanted || (was_slashed && kept < wanted);
+            assert!(is_kept(provider.lease_bonds, lease_bonds), "I3: lease bonds are what stands behind leases");
+            assert!(is_kept(provider.claims, claimed), "I2: what claims are for is kept");
+            let locked = stakes + bonds + provider.lease_bonds;
+            assert_eq!(provider.locked, locked, "I3: locked = nodes' locked stake + bonds");
+            assert_eq!(provider.open_claims as usize, against().count(), "a provider stays while claims on it are open");
             let due = claims.iter().filter(|(_, claim)| claim.beneficiary == key).count();
             assert_eq!(provider.claims_due as usize, due, "a provider stays while claims are due to it");
+            let judged = self.all::<millrace::state::SlashCase>();
+            let judged = || judged.iter().map(|(_, case)| case).filter(|case| case.provider == key);
+            assert_eq!(
+                provider.frozen,
+                judged().map(|case| case.frozen_amount).sum::<u64>(),
+                "frozen is what cases hold"
+            );
+            assert_eq!(provider.open_slash_cases as usize, judged().count(), "a provider stays while it is judged");
         }
         for (key, lease) in leases {
             lease.invariant().unwrap_or_else(|_| panic!("I5: lease {key} charged other than per_sec × paid_secs"));

@@ -210,25 +210,14 @@ pub fn prove_link(prover: &Pubkey, case: &Pubkey, proof: Vec<u8>) -> Instruction
 
 /// Executes a case.
 pub fn execute_slash(world: &World, case: &Pubkey) -> Instruction {
+    execute_slash_with(world, case, &[])
+}
+
+/// Executes a case, taking from `others` too, nodes of the same provider.
+pub fn execute_slash_with(world: &World, case: &Pubkey, others: &[Pubkey]) -> Instruction {
     let state = world.read::<FraudCase>(case);
     let provider = world.read::<Provider>(&state.provider);
-    let is_proven = state.entry_count > 0 || state.link_proven == 1;
-    ix::build(
-        accounts::ExecuteSlash {
-            config: pda::config(),
-            case: *case,
-            provider: state.provider,
-            provider_vault: provider.vault,
-            node: state.node,
-            bounty_account: state.bounty_account,
-            deposit_to: if is_proven { state.opener } else { provider.authority },
-            mint: world.mint,
-            token_program: world.standard.id(),
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::ExecuteSlash {},
-    )
+    millrace_client::ix::execute_slash(case, &state, &provider, &world.market_accounts(), others)
 }
 
 /// Closes a case.
@@ -310,6 +299,12 @@ impl World {
     /// Proves an entry, with as many compute units as a transaction may have.
     pub fn prove(&mut self, accusation: &Accusation, case: &Pubkey, proof: Vec<u8>) -> Receipt {
         self.must(&accusation.proving(case, proof), &[&accusation.watcher])
+    }
+
+    /// Executes a case, taking from `others` too.
+    pub fn execute_with(&mut self, case: &Pubkey, others: &[Pubkey]) -> Receipt {
+        let payer = self.deployer.insecure_clone();
+        self.must(&[execute_slash_with(self, case, others)], &[&payer])
     }
 
     /// Executes a case; the deployer pays, who is a stranger to it.

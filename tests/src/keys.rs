@@ -36,9 +36,12 @@ pub fn customer_key(name: &str) -> Keypair {
     })
 }
 
-/// An oracle's key whose record has bump 255.
+/// An oracle's key whose record and vault have bump 255.
 pub fn oracle_key(name: &str) -> Keypair {
-    key_where(name, |authority| pda::oracle_and_bump(authority).1 == 255)
+    key_where(name, |authority| {
+        let (oracle, bump) = pda::oracle_and_bump(authority);
+        bump == 255 && pda::vault_and_bump(&oracle).1 == 255
+    })
 }
 
 fn nth(name: &str, n: u32) -> Keypair {

@@ -1,11 +1,12 @@
 //! Every instruction of the program at its dearest and largest, each in a world where all its addresses have bump 255.
 
 use millrace::constants::MAX_SEATS;
-use millrace::instructions::{ApplyAuditArgs, PostJobArgs, SetTermsArgs};
-use millrace::state::{Job, Node, Provider};
+use millrace::instructions::{ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SetTermsArgs, SlashOracleArgs};
+use millrace::state::{FraudCase, Job, Node, Oracle, Provider};
+use millrace_client::ix as client;
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
-use millrace_core::leaves::LeaseStatus;
-use millrace_core::proof::{Task, MAX_N, MAX_ROUNDS};
+use millrace_core::leaves::{LeaseStatus, NodeLeaf, Verdict};
+use millrace_core::proof::{query, Commit, Query, Task, MAX_N, MAX_ROUNDS, QUERIES};
 
 use crate::fraud::{execute_slash, prove_link, SparseRun, Value};
 use crate::record::Extent;
@@ -20,7 +21,15 @@ pub const LIFE: [&str; 7] =
 /// All there is to show: one record over every world.
 pub fn everything() -> Record {
     let mut record = genesis();
-    for world in [provider_and_node, life_alone, other_ends, silence, broken_bid, stake_in_motion, fraud] {
+    for world in
+        [provider_and_node, life_alone, other_ends, silence, broken_bid, stake_in_motion, fraud, reach, judgement, keys]
+    {
+        record.merge(&world());
+    }
+    for world in [failed_member, ends_together, site] {
+        record.merge(&world());
+    }
+    for world in [disputes, oracle_money] {
         record.merge(&world());
     }
     record
@@ -65,6 +74,101 @@ pub fn life(other_jobs: usize, standard: TokenStandard) -> Vec<(&'static str, u6
     world.assert_books();
     assert_eq!(units.iter().map(|(name, _)| *name).collect::<Vec<_>>(), LIFE);
     units
+}
+
+/// Units of the whole life of a Guaranteed job of three nodes of three providers.
+pub fn life_of_a_guaranteed_job() -> u64 {
+    let mut world = World::new();
+    let sellers = world.sellers(3);
+    let buyer = world.customer("buyer", 100 * MILL);
+    let job = pda::job(&buyer.customer, 0);
+    let authority = &buyer.authority;
+    let mut total = 0;
+    let mut step = |world: &mut World, instruction: Instruction, signer: &Keypair| {
+        let receipt = world.must(&[instruction], &[signer]);
+        total += record::units_in(&receipt.logs).iter().sum::<u64>();
+    };
+    step(&mut world, ix::post_job(&buyer, 0, guaranteed_args(3, 0)), authority);
+    for (seller, node) in &sellers {
+        step(&mut world, ix::place_bid(seller, node, &job, BID_PER_SEC), &seller.operator);
+    }
+    world.end_bidding(&job);
+    for ((seller, node), index) in sellers.iter().zip(0..) {
+        let award = ix::award_nth(&authority.pubkey(), &buyer, seller, node, &job, index);
+        step(&mut world, award, authority);
+    }
+    world.warp_secs(100);
+    for index in 0..3 {
+        let settle = deep_settlement(&mut world, &pda::lease(&job, index), LeaseStatus::Completed);
+        step(&mut world, settle, authority);
+    }
+    for index in 0..3 {
+        let accept = ix::accept_result(&world, &authority.pubkey(), &pda::lease(&job, index));
+        step(&mut world, accept, authority);
+    }
+    let sweep = ix::sweep_fees(&world, &buyer);
+    step(&mut world, sweep, authority);
+    let close = ix::close_job(&world, &job);
+    step(&mut world, close, authority);
+    world.assert_books();
+    total
+}
+
+/// A member that failed: taken over, another's lost seconds and the compensation claimed, and both paid.
+fn failed_member() -> Record {
+    let mut world = World::new();
+    let cluster = world.cluster(2, 1);
+    let payer = &cluster.buyer.authority;
+    let (failed, member, stand_by) = (cluster.lease(0), cluster.lease(1), cluster.lease(2));
+    world.warp_secs(200);
+    world.settle_kept(&failed, (200, 100, 0), LeaseStatus::NodeFailed);
+    world.settle_kept(&member, (200, 100, 50), LeaseStatus::Running);
+    world.must(&[world.fail_over(&payer.pubkey(), &failed, &stand_by)], &[payer]);
+    world.must(&[world.claim_unkept(&payer.pubkey(), &failed, &member)], &[payer]);
+    world.warp_secs(world.config().params.dispute_window_secs);
+    world.must(&[world.claim_compensation(&payer.pubkey(), &failed)], &[payer]);
+    world.warp_secs(world.config().params.unbonding_secs);
+    for number in 0..2 {
+        let claim = pda::claim(&cluster.sellers[0].0.provider, number);
+        world.must(&[world.pay_claim(&claim)], &[payer]);
+    }
+    world.record
+}
+
+/// A lease both sides ended, and one of a job cancelled short.
+fn ends_together() -> Record {
+    let mut world = World::new();
+    let deal = world.deal();
+    world.warp_secs(100);
+    let mutual = world.settle_mutual(&deal.buyer, &deal.seller.operator, &deal.lease, 50);
+    world.must(&[mutual], &[&deal.buyer.authority, &deal.seller.operator]);
+    let mut short = World::new();
+    let cluster = short.cluster_bid_for(guaranteed_args(2, 0));
+    short.award_next(&cluster, 0);
+    let award_by = short.read::<Job>(&cluster.job).award_by;
+    short.warp_to(award_by);
+    let payer = &cluster.buyer.authority;
+    short.must(&[ix::cancel_job(&payer.pubkey(), &cluster.buyer, &cluster.job)], &[payer]);
+    short.must(&[short.unwind_lease(&cluster.lease(0))], &[payer]);
+    world.record.merge(&short.record);
+    world.record
+}
+
+/// Sixteen nodes of one site in one bid, before another site's worse one.
+fn site() -> Record {
+    let mut world = World::new();
+    let sites = ["first site", "second site"].map(|name| {
+        let seller = world.provider(name, 10_000 * MILL);
+        let nodes: Vec<Pubkey> = (0..16).map(|_| world.verified_node(&seller, NodeSpec::default())).collect();
+        (seller, nodes)
+    });
+    let buyer = world.customer("buyer", 100 * MILL);
+    let job = world.post(&buyer, cluster_args(16, 0, millrace::state::Topology::SameSite));
+    for ((seller, nodes), per_sec) in sites.iter().zip([BID_PER_SEC, BID_PER_SEC - 1]) {
+        let args = PlaceBidArgs { per_sec, may_stand_by: false };
+        world.must(&[ix::place_site_bid(seller, nodes, &job, args)], &[&seller.operator]);
+    }
+    world.record
 }
 
 /// Fills the market with open jobs of other customers: copies of a real one at other addresses.
@@ -243,4 +347,146 @@ fn run_with_full_bump(task: &Task, make: impl Fn(&Task) -> SparseRun) -> SparseR
         Pubkey::find_program_address(&seeds, &millrace::ID).1 == 255
     };
     runs.into_iter().find(has_full_bump).expect("a half of all nonces will do")
+}
+
+/// Two commits for one piece of work, their penalty behind as many other nodes as a transaction carries, and the oracle
+/// that passed one of them.
+fn reach() -> Record {
+    let mut world = World::new();
+    let accusation = world.accusation();
+    let task = world.audit(&accusation.node, 256, 1);
+    world.warp_to_next_epoch();
+    let next_beacon = world.latched_beacon();
+    let asked = |run: &SparseRun| {
+        let Commit { super_root, n, rounds, .. } = run.commit;
+        (0..QUERIES as u16).find(|i| query(&super_root, &next_beacon, u32::from(*i), n, rounds) == FIRST_ENTRY)
+    };
+    let runs = (0..=u16::MAX).map(|nonce| {
+        let [low, high] = nonce.to_le_bytes();
+        let mut bytes = [high; 32];
+        bytes[0] = low;
+        SparseRun::new(&Task { nonce: bytes, ..task }, &[], Value::Wrong)
+    });
+    let (run, query) =
+        runs.into_iter().find_map(|run| asked(&run).map(|i| (run, i))).expect("one nonce in hundreds does");
+    let leaf = NodeLeaf {
+        super_root: run.commit.super_root,
+        ..NodeSpec::default().passed(&accusation.node, task.epoch, world.now())
+    };
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    let other = Commit { super_root: [9; 24], ..run.commit };
+    let cases = [run.commit, other].map(|commit| world.accuse(&accusation, &commit));
+    world.prove(&accusation, &cases[0], run.entry_proof(0));
+    let watcher = &accusation.watcher;
+    world.must(&[client::prove_double_commit(&watcher.pubkey(), &cases[0], &cases[1])], &[watcher]);
+    let seller = &accusation.seller;
+    world.must(&[ix::retire(seller, &accusation.node)], &[&seller.authority]);
+    world.must(&[ix::stake(&world, seller, 1_000 * MILL)], &[&seller.authority]);
+    let smallest = NodeSpec { gops: 1, ..NodeSpec::default() };
+    let others: Vec<Pubkey> = (0..19).map(|_| world.node(seller, &smallest)).collect();
+    let free = world.read::<Provider>(&seller.provider).free_stake();
+    world.rewrite::<Provider>(&seller.provider, |provider| {
+        (provider.locked, provider.lease_bonds) = (provider.stake, free);
+    });
+    for node in &others {
+        world.rewrite::<Node>(node, |node| node.locked_stake = 1);
+    }
+    world.must(&[fraud::execute_slash_with(&world, &cases[0], &others)], &[watcher]);
+    let oracle = pda::oracle(&world.oracles[0].pubkey());
+    let vault = world.put_tokens("oracle's stake", &oracle, MILL);
+    world.rewrite::<Oracle>(&oracle, |it| (it.vault, it.stake) = (vault, MILL));
+    let ApplyAuditArgs { epoch, index, leaf, path } = judged::audit_args(&report, &leaf);
+    let args = SlashOracleArgs { epoch, index, leaf, path, query, entry: 0 };
+    let state = world.read::<FraudCase>(&cases[0]);
+    let slash = client::slash_oracle(&cases[0], &state, &oracle, &world.market_accounts(), args);
+    world.must(&[ix::swap(slash, &pda::vault(&oracle), &vault)], &[watcher]);
+    world.record
+}
+
+/// What [`SparseRun`] commits in its first round.
+const FIRST_ENTRY: Query = Query { round: 0, row: 0, col: 0 };
+
+/// A charge with the longest path and other nodes, its end, and a downgrade.
+fn judgement() -> Record {
+    let mut world = World::new();
+    let accusation = world.accusation();
+    let (seller, watcher) = (&accusation.seller, &accusation.watcher);
+    world.warp_to_next_epoch();
+    let others: Vec<Pubkey> = (0..4).map(|_| world.node(seller, &NodeSpec::default())).collect();
+    let leaf = NodeLeaf {
+        verdict: Verdict::Withheld,
+        ..NodeSpec::default().passed(&accusation.node, world.epoch(), world.now())
+    };
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    let market = world.market_accounts();
+    let state = world.read::<Node>(&accusation.node);
+    let args = judged::audit_args(&report, &leaf);
+    let downgrade = client::apply_downgrade(&accusation.node, &state, &accusation.bounty_account, &market, args);
+    world.must(&[downgrade], &[watcher]);
+    let charge = world.charge(&accusation, &report, &leaf, &others);
+    world.must(&[charge], &[watcher]);
+    let case = millrace_client::pda::slash_case(&seller.provider, 0);
+    world.warp_secs(world.config().params.appeal_window_secs);
+    world.must(&[world.judged_execution(&case)], &[watcher]);
+    world.must(&[world.judged_closing(&case)], &[watcher]);
+    world.must(&[ix::stake(&world, seller, 100 * MILL)], &[&seller.authority]);
+    let relock = client::relock_node(&seller.authority.pubkey(), &seller.provider, &accusation.node);
+    world.must(&[relock], &[&seller.authority]);
+    world.record
+}
+
+/// Another cold key.
+fn keys() -> Record {
+    let mut world = World::new();
+    let seller = world.provider("seller", MILL);
+    let next = world.stranger("next owner");
+    let propose = client::propose_authority(&seller.authority.pubkey(), &seller.provider, &next.pubkey());
+    world.must(&[propose], &[&seller.authority]);
+    world.must(&[client::accept_authority(&next.pubkey(), &seller.provider)], &[&next]);
+    world.record
+}
+
+/// A dispute upheld with a bond to claim, one dismissed, and one nobody judged.
+fn disputes() -> Record {
+    let mut record = Record::default();
+    for uphold in [Some(true), Some(false), None] {
+        let mut world = World::new();
+        let deal = world.bonded(100, MILL);
+        let caller = deal.seller.operator.insecure_clone();
+        world.disputed(&deal);
+        match uphold {
+            Some(uphold) => (0..2).for_each(|seat| {
+                world.judge(&deal, seat, uphold);
+            }),
+            None => {
+                world.warp_secs(world.config().params.dispute_vote_secs);
+                world.must(&[ix::lapse_dispute(&deal.lease)], &[&caller]);
+            }
+        }
+        world.warp_secs(world.config().params.appeal_window_secs);
+        world.must(&[world.resolution(&deal, &caller.pubkey())], &[&caller]);
+        record.merge(&world.record);
+    }
+    record
+}
+
+/// An oracle's stake in and out, its pay by a leaf deep in a tree of a million, and its end.
+fn oracle_money() -> Record {
+    let mut world = World::new();
+    let tokens = world.staked_oracle(0, MILL);
+    let (key, oracle) = (world.oracles[0].insecure_clone(), world.oracle_of(0));
+    world.fill_pool(MILL);
+    let leaf = world.oracle_leaf(0, 3);
+    let report = world.report_deep(leaf.tree_node(), MILLION_LEAVES_LEVELS);
+    world.must(&[world.count(&report, 0, &leaf)], &[&key]);
+    world.warp_epochs(world.config().params.reward_period_epochs);
+    world.must(&[ix::claim_reward(&oracle, &tokens, &world.market())], &[&key]);
+    world.remove_seat(0);
+    world.must(&[ix::begin_oracle_unstake(&key.pubkey(), MILL)], &[&key]);
+    world.warp_secs(world.config().params.unbonding_secs);
+    world.must(&[ix::withdraw_oracle(&key.pubkey(), &tokens, &world.market())], &[&key]);
+    world.send_stray_tokens(&pda::vault(&oracle), 1);
+    let state = world.read::<millrace::state::Oracle>(&oracle);
+    world.must(&[ix::close_oracle(&oracle, &state, &world.market())], &[&key]);
+    world.record
 }

@@ -48,14 +48,22 @@ fn terms_no_node_or_purse_could_meet_are_refused() {
         change(&mut args);
         world.assert_refused(&[ix::post_job(&buyer, 0, args)], &[&buyer.authority], error);
     };
-    refuse(&|args| args.tier = 1, MillraceError::TierNotOpen);
+    refuse(&|args| args.tier = 2, MillraceError::TierNotOpen);
     refuse(&|args| args.objective = 3, MillraceError::UnknownObjective);
     refuse(&|args| args.requirements.node_count = 0, MillraceError::BadNodeCount);
-    refuse(&|args| args.requirements.node_count = 2, MillraceError::BadNodeCount);
+    refuse(&|args| args.requirements.node_count = 17, MillraceError::BadNodeCount);
+    refuse(&|args| args.requirements.topology = 3, MillraceError::BadJob);
+    // Stand-bys are for Guaranteed jobs, at most one a position, and never of one site.
+    refuse(&|args| args.requirements.standby_count = 1, MillraceError::BadJob);
+    refuse(&|args| (args.tier, args.requirements.standby_count) = (1, 2), MillraceError::BadJob);
+    let at_one_site = |args: &mut PostJobArgs| {
+        (args.tier, args.requirements.topology, args.requirements.standby_count) = (1, 2, 1);
+    };
+    refuse(&at_one_site, MillraceError::BadJob);
     refuse(&|args| args.requirements.class = 2, MillraceError::BadJob);
     refuse(&|args| args.requirements.regions = 0, MillraceError::BadJob);
     refuse(&|args| args.requirements.min_reliability_bps = 10_001, MillraceError::BadJob);
-    refuse(&|args| args.requirements.padding = [0, 0, 0, 1], MillraceError::BadJob);
+    refuse(&|args| args.requirements.padding = [0, 1], MillraceError::BadJob);
     refuse(&|args| args.max_per_sec = 0, MillraceError::BadJob);
     refuse(&|args| args.max_secs = 0, MillraceError::BadJob);
     refuse(&|args| args.max_secs = 7_201, MillraceError::BadJob);
@@ -210,7 +218,8 @@ fn a_lease_address_in_use_is_never_opened_again() {
     // A second award of the same position would need the job open again; the address alone already refuses it.
     world.rewrite::<Job>(&deal.job, |job| {
         job.state = JobState::Open as u8;
-        (job.leases_opened, job.leases_open, job.award_cursor) = (0, 0, 0);
+        (job.leases_opened, job.leases_open, job.award_cursor, job.positions_filled) = (0, 0, 0, 0);
+        job.reserve_amount = job.position_cost().expect("the price is in range");
     });
     world.rewrite::<millrace::state::Node>(&deal.node, |node| {
         (node.lease, node.bid_job) = (Pubkey::default(), deal.job);

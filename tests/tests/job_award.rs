@@ -1,9 +1,8 @@
 //! Awarding a job to the best bid that holds.
 
-use anchor_lang::prelude::system_program;
 use anchor_lang::solana_program::system_instruction::transfer;
 use millrace::events::{BidDropped, LeaseAwarded};
-use millrace::state::{Customer, Job, JobState, Lease, LeaseState, Node, NodeState, Provider, ProviderStatus};
+use millrace::state::{Claim, Customer, Job, JobState, Lease, LeaseState, Node, NodeState, Provider, ProviderStatus};
 use millrace_core::money::max_lease_cost;
 use millrace_tests::*;
 
@@ -103,7 +102,7 @@ fn an_award_names_the_accounts_of_the_next_bid() {
 }
 
 #[test]
-fn a_broken_bid_is_not_awarded_and_its_bond_goes_to_the_customer() {
+fn a_broken_bid_is_not_awarded_and_its_bond_becomes_the_customers_claim() {
     let mut world = World::new();
     let deal = world.posted();
     let (second, second_node) = rival(&mut world, "second", NodeSpec::default());
@@ -125,32 +124,57 @@ fn a_broken_bid_is_not_awarded_and_its_bond_goes_to_the_customer() {
         world.assert_refused(&[ix::swap(drop.clone(), from, to)], &[&stranger], error);
     };
     let other = world.customer("other", MILL);
+    let claim = pda::claim(&deal.seller.provider, 0);
     refuse(&mut world, &deal.buyer.customer, &other.customer, MillraceError::WrongAccount);
-    refuse(&mut world, &deal.buyer.vault, &other.vault, MillraceError::WrongAccount);
-    refuse(&mut world, &deal.buyer.vault, &deal.seller.vault, MillraceError::WrongAccount);
-    refuse(&mut world, &deal.seller.vault, &second.vault, MillraceError::WrongAccount);
-    refuse(&mut world, &deal.seller.vault, &deal.buyer.vault, MillraceError::WrongAccount);
     refuse(&mut world, &deal.seller.provider, &second.provider, MillraceError::WrongAccount);
     refuse(&mut world, &deal.node, &second_node, MillraceError::NotNextBid);
-    let token_program = world.standard.id();
-    refuse(&mut world, &token_program, &system_program::ID, MillraceError::WrongTokenProgram);
+    refuse(&mut world, &claim, &pda::claim(&deal.seller.provider, 1), MillraceError::WrongAccount);
 
     let (stake, free) = (provider(&world, &deal.seller).stake, world.read::<Customer>(&deal.buyer.customer).free);
     let vaults = (world.tokens(&deal.seller.vault), world.tokens(&deal.buyer.vault));
     let dropped = world.must(std::slice::from_ref(&drop), &[&stranger]).event::<BidDropped>();
-    assert_eq!((dropped.bond, dropped.provider_stake), (BOND, stake - BOND));
+    assert_eq!((dropped.forfeited_amount, dropped.provider_stake, dropped.claim), (BOND, stake - BOND, claim));
     let seller = provider(&world, &deal.seller);
-    assert_eq!((seller.stake, seller.bonds), (stake - BOND, 0));
+    assert_eq!((seller.stake, seller.bonds, seller.claims, seller.open_claims), (stake - BOND, 0, BOND, 1));
     let customer = world.read::<Customer>(&deal.buyer.customer);
-    assert_eq!((customer.free, customer.received), (free + BOND, BOND));
-    assert_eq!((world.tokens(&deal.seller.vault), world.tokens(&deal.buyer.vault)), (vaults.0 - BOND, vaults.1 + BOND));
+    assert_eq!((customer.free, customer.claims_due), (free, 1), "paid at once it would be a way around unbonding");
+    assert_eq!((world.tokens(&deal.seller.vault), world.tokens(&deal.buyer.vault)), vaults);
     assert!(world.read::<Node>(&deal.node).is_free());
+    assert!(world.bids(&deal.job).iter().all(|bid| bid.node != deal.node), "it is off the board");
+    let matures_at = world.now() + world.config().params.unbonding_secs;
+    let claimed = world.read::<Claim>(&claim);
+    assert_eq!((claimed.amount, claimed.matures_at, claimed.source), (BOND, matures_at, deal.job));
+    assert_eq!((claimed.beneficiary, claimed.rent_payer), (deal.buyer.customer, stranger.pubkey()));
     world.assert_books();
     world.assert_refused(&[drop], &[&stranger], MillraceError::NotNextBid);
 
     // The next in line is awarded.
     world.must(&[ix::award(&stranger.pubkey(), &deal.buyer, &second, &second_node, &deal.job)], &[&stranger]);
     assert_eq!(world.read::<Node>(&second_node).lease, deal.lease);
+    world.assert_books();
+}
+
+#[test]
+fn a_bid_that_a_newer_measurement_misses_is_passed_over_without_penalty() {
+    let mut world = World::new();
+    let deal = world.bid_for();
+    let stranger = world.stranger("stranger");
+    let before = provider(&world, &deal.seller);
+    let slower = NodeSpec { gops: 5_001, ..NodeSpec::default() };
+    // A hair above half of its claim, so it is not suspended; a hair above what the job wants, so its bid still holds.
+    let leaf = slower.passed(&deal.node, world.epoch(), world.now());
+    world.apply(&leaf);
+    let drop = ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    world.assert_refused(std::slice::from_ref(&drop), &[&stranger], MillraceError::BidNotBroken);
+    world.rewrite::<Job>(&deal.job, |job| job.requirements.min_gops = 5_002);
+    let award = ix::award(&stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    world.assert_refused(&[award], &[&stranger], MillraceError::BidBroken);
+    let dropped = world.must(&[drop], &[&stranger]).event::<BidDropped>();
+    assert_eq!((dropped.bond, dropped.forfeited_amount), (BOND, 0), "no one's fault");
+    let after = provider(&world, &deal.seller);
+    assert_eq!((after.stake, after.bonds, after.claims, after.open_claims), (before.stake, 0, 0, 0));
+    assert!(!world.exists(&pda::claim(&deal.seller.provider, 0)), "no claim for nothing");
+    assert_eq!(world.read::<Customer>(&deal.buyer.customer).claims_due, 0);
     world.assert_books();
 }
 
@@ -189,6 +213,10 @@ fn whatever_stops_a_node_from_serving_breaks_its_bid() {
     let award_by = world.read::<Job>(&deal.job).award_by;
     world.warp_to(award_by);
     world.must(&[ix::cancel_job(&stranger.pubkey(), &deal.buyer, &deal.job)], &[&stranger]);
+    assert_eq!(world.read::<Customer>(&deal.buyer.customer).free, 100 * MILL, "its claim has not matured");
+    let matures_at = world.read::<Claim>(&pda::claim(&deal.seller.provider, 0)).matures_at;
+    world.warp_to(matures_at);
+    world.must(&[world.pay_claim(&pda::claim(&deal.seller.provider, 0))], &[&stranger]);
     assert_eq!(world.read::<Customer>(&deal.buyer.customer).free, 100 * MILL + BOND);
     world.assert_books();
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use millrace::instructions::PostJobArgs;
-use millrace::state::{Customer, Job, Lease, Node, Provider};
+use millrace::instructions::{PlaceBidArgs, PostJobArgs};
+use millrace::state::{Claim, Customer, Job, Lease, LeaseRole, Node, Provider, Requirements};
 use millrace_core::hash::sha256;
 use millrace_core::leaves::LeaseStatus;
 use millrace_tests::books_from_events::Bookkeeper;
@@ -38,7 +38,7 @@ impl Dice {
 /// The move that is no call: time passes.
 const WAIT: &str = "wait";
 /// What an actor may try, with how likely it is.
-const MOVES: [(&str, u64); 16] = [
+const MOVES: [(&str, u64); 19] = [
     ("post_job", 4),
     ("place_bid", 12),
     ("award", 12),
@@ -51,6 +51,9 @@ const MOVES: [(&str, u64); 16] = [
     ("close_lease", 8),
     ("stop_lease", 3),
     ("exit_lease", 8),
+    ("fail_over", 4),
+    ("claim_compensation", 4),
+    ("pay_claim", 1),
     ("sweep_fees", 2),
     ("withdraw_customer", 1),
     ("drain", 1),
@@ -99,7 +102,8 @@ impl Market {
 
     /// The next bid of `job`, if one is left.
     fn next_bid(&self, key: &Pubkey, job: &Job) -> Option<(&Buyer, &Seller, Pubkey)> {
-        let bid = *self.world.bids(key).get(usize::from(job.award_cursor))?;
+        let bids = self.world.bids(key);
+        let bid = bids[job.next_entry(&bids)?];
         Some((self.buyer_of(&job.customer), &self.seller_of(&bid.provider).0, bid.node))
     }
 
@@ -116,7 +120,9 @@ impl Market {
                 }
                 let (max_per_sec, max_secs) = (1 + self.dice.below(2_000), 1 + self.dice.below(3_600));
                 let bidding_secs = 60 + self.dice.below(200) as i64;
-                let args = PostJobArgs { max_per_sec, max_secs, bidding_secs, ..job_args() };
+                let (tier, standby_count) = [(0, 0), (1, 0), (1, 1)][self.dice.below(3) as usize];
+                let requirements = Requirements { standby_count, ..job_args().requirements };
+                let args = PostJobArgs { tier, requirements, max_per_sec, max_secs, bidding_secs, ..job_args() };
                 let buyer = &self.buyers[buyer];
                 let id = self.world.read::<Customer>(&buyer.customer).next_job_id;
                 (ix::post_job(buyer, id, args), by(&buyer.authority))
@@ -124,13 +130,16 @@ impl Market {
             "place_bid" => {
                 let (key, job) = self.job()?;
                 let per_sec = 1 + self.dice.below(job.max_per_sec);
+                let may_stand_by = self.dice.below(4) > 0;
                 let (seller, node) = &self.sellers[seller];
-                (ix::place_bid(seller, node, &key, per_sec), by(&seller.operator))
+                let args = PlaceBidArgs { per_sec, may_stand_by };
+                (ix::place_bid_of(seller, node, &key, args), by(&seller.operator))
             }
             "award" => {
                 let (key, job) = self.job()?;
                 let (buyer, seller, node) = self.next_bid(&key, &job)?;
-                (ix::award(&seller.operator.pubkey(), buyer, seller, &node, &key), by(&seller.operator))
+                let payer = seller.operator.pubkey();
+                (ix::award_nth(&payer, buyer, seller, &node, &key, job.leases_opened), by(&seller.operator))
             }
             "drop_broken_bid" => {
                 let (key, job) = self.job()?;
@@ -160,13 +169,18 @@ impl Market {
                 (ix::close_job(&self.world, &key), by(&self.buyers[buyer].authority))
             }
             "settle_lease" => {
-                let (key, _) = self.lease(false)?;
-                let live_secs = self.dice.below(5_000);
+                let (key, lease) = self.lease(false)?;
+                let is_guaranteed = lease.is_guaranteed_member();
+                let live_secs = self.dice.below(5_000) + if is_guaranteed { lease.live_secs } else { 0 };
                 let ends =
                     [LeaseStatus::Completed, LeaseStatus::JobFailed, LeaseStatus::NodeFailed, LeaseStatus::Stopped];
                 let is_over = self.dice.below(3) == 0;
                 let status = if is_over { *self.dice.pick(&ends)? } else { LeaseStatus::Running };
-                (self.world.settlement(&key, live_secs, status), by(&self.sellers[seller].0.operator))
+                let kept_secs = self.dice.below(live_secs.saturating_sub(lease.checkpointed_secs) + 1);
+                let checkpointed_secs = lease.checkpointed_secs + kept_secs;
+                let figures = Figures { live_secs, checkpointed_secs, lost_secs: 0 };
+                let leaf = self.world.figures_leaf(&key, figures, status);
+                (self.world.settlement_by(&leaf), by(&self.sellers[seller].0.operator))
             }
             "accept_result" => {
                 let (key, lease) = self.lease(true)?;
@@ -187,6 +201,25 @@ impl Market {
                 let (key, lease) = self.lease(false)?;
                 let (owner, _) = self.seller_of(&lease.provider);
                 (ix::exit_lease(&self.world, &owner.operator.pubkey(), &key), by(&owner.operator))
+            }
+            "fail_over" => {
+                let (failed, _) = self.lease(true)?;
+                let (stand_by, lease) = self.lease(false)?;
+                if lease.role != LeaseRole::StandBy as u8 {
+                    return None;
+                }
+                let payer = &self.buyers[buyer].authority;
+                (self.world.fail_over(&payer.pubkey(), &failed, &stand_by), by(payer))
+            }
+            "claim_compensation" => {
+                let (key, _) = self.lease(true)?;
+                let payer = &self.buyers[buyer].authority;
+                (self.world.claim_compensation(&payer.pubkey(), &key), by(payer))
+            }
+            "pay_claim" => {
+                let claims: Vec<Pubkey> = self.world.all::<Claim>().iter().map(|(key, _)| *key).collect();
+                let key = *self.dice.pick(&claims)?;
+                (self.world.pay_claim(&key), by(&self.sellers[seller].0.operator))
             }
             "sweep_fees" => (ix::sweep_fees(&self.world, &self.buyers[buyer]), by(&self.sellers[seller].0.operator)),
             "withdraw_customer" => {
@@ -219,14 +252,32 @@ impl Market {
         all.map(|account| self.world.tokens(&account)).sum()
     }
 
+    /// Closes an ended lease after its dispute window, its compensation first.
+    fn close_lease(&mut self, key: &Pubkey, signer: &Keypair) {
+        let lease = self.world.read::<Lease>(key);
+        if lease.compensation_due(&self.world.read::<Provider>(&lease.provider)) > 0 {
+            self.world.must(&[self.world.claim_compensation(&signer.pubkey(), key)], &[signer]);
+        }
+        self.world.must(&[ix::close_lease(&self.world, &signer.pubkey(), key)], &[signer]);
+    }
+
+    /// Has every claim paid that `is_of` this actor.
+    fn pay_claims(&mut self, signer: &Keypair, is_of: impl Fn(&Claim) -> bool) {
+        for (key, claim) in self.world.all::<Claim>() {
+            if is_of(&claim) {
+                self.world.warp_to(claim.matures_at);
+                self.world.must(&[self.world.pay_claim(&key)], &[signer]);
+            }
+        }
+    }
+
     /// A buyer alone gets out everything the books call its own. Returns what it must have in its tokens then.
     fn buyer_leaves(&mut self, nth: usize) {
-        let buyer = &self.buyers[nth];
-        let signer = buyer.authority.insecure_clone();
-        let caller = signer.pubkey();
+        let signer = self.buyers[nth].authority.insecure_clone();
+        let (caller, customer) = (signer.pubkey(), self.buyers[nth].customer);
         let params = self.world.config().params;
         let mine = |world: &World| -> Vec<(Pubkey, Box<Lease>)> {
-            world.all::<Lease>().into_iter().filter(|(_, lease)| lease.customer == buyer.customer).collect()
+            world.all::<Lease>().into_iter().filter(|(_, lease)| lease.customer == customer).collect()
         };
         self.world.warp_secs(params.oracle_outage_secs);
         for (key, lease) in mine(&self.world) {
@@ -236,8 +287,10 @@ impl Market {
         }
         self.world.warp_secs(params.dispute_window_secs);
         for (key, _) in mine(&self.world) {
-            self.world.must(&[ix::close_lease(&self.world, &caller, &key)], &[&signer]);
+            self.close_lease(&key, &signer);
         }
+        self.pay_claims(&signer, |claim| claim.beneficiary == customer);
+        let buyer = &self.buyers[nth];
         if self.world.read::<Customer>(&buyer.customer).fee_due > 0 {
             self.world.must(&[ix::sweep_fees(&self.world, buyer)], &[&signer]);
         }
@@ -261,24 +314,31 @@ impl Market {
     /// A seller alone gets out its stake and earnings.
     fn seller_leaves(&mut self, nth: usize) {
         let (seller, node) = &self.sellers[nth];
+        let (provider, node) = (seller.provider, *node);
         let params = self.world.config().params;
         let (cold, hot) = (seller.authority.insecure_clone(), seller.operator.insecure_clone());
         self.world.warp_secs(params.oracle_outage_secs.max(params.award_window_secs + 3_600));
-        let lease = self.world.read::<Node>(node).lease;
-        if lease != Pubkey::default() {
-            self.world.must(&[ix::exit_lease(&self.world, &hot.pubkey(), &lease)], &[&hot]);
-        }
-        let job = self.world.read::<Node>(node).bid_job;
-        if job != Pubkey::default() {
-            self.world.must(&[ix::release_bid(seller, node, &job)], &[&hot]);
-        }
-        self.world.must(&[ix::retire(seller, node)], &[&cold]);
-        self.world.warp_secs(params.dispute_window_secs);
-        for (key, lease) in self.world.all::<Lease>() {
-            if lease.provider == seller.provider {
-                self.world.must(&[ix::close_lease(&self.world, &hot.pubkey(), &key)], &[&hot]);
+        // A node that took over may still have its time standing by to end.
+        let mine = |world: &World| -> Vec<(Pubkey, Box<Lease>)> {
+            world.all::<Lease>().into_iter().filter(|(_, lease)| lease.provider == provider).collect()
+        };
+        for (key, lease) in mine(&self.world) {
+            if !lease.has_ended() {
+                self.world.must(&[ix::exit_lease(&self.world, &hot.pubkey(), &key)], &[&hot]);
             }
         }
+        let seller = &self.sellers[nth].0;
+        let job = self.world.read::<Node>(&node).bid_job;
+        if job != Pubkey::default() {
+            self.world.must(&[ix::release_bid(seller, &node, &job)], &[&hot]);
+        }
+        self.world.must(&[ix::retire(seller, &node)], &[&cold]);
+        self.world.warp_secs(params.dispute_window_secs);
+        for (key, _) in mine(&self.world) {
+            self.close_lease(&key, &hot);
+        }
+        self.pay_claims(&hot, |claim| claim.provider == provider);
+        let seller = &self.sellers[nth].0;
         let provider = self.world.read::<Provider>(&seller.provider);
         self.world.must(&[ix::begin_unstake(seller, provider.stake)], &[&cold]);
         self.world.warp_secs(params.unbonding_secs);
@@ -286,7 +346,7 @@ impl Market {
         self.world.must(&[ix::withdraw(&self.world, seller)], &[&cold]);
         assert_eq!(self.world.tokens(&seller.tokens), before + provider.stake + provider.earned);
         self.world.warp_secs(params.judged_within_secs());
-        self.world.must(&[ix::close_node(&self.world, node)], &[&hot]);
+        self.world.must(&[ix::close_node(&self.world, &node)], &[&hot]);
         self.world.must(&[ix::close_provider(&self.world, seller)], &[&cold]);
         self.world.assert_books();
     }

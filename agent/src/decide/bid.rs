@@ -1,6 +1,7 @@
 //! Which job to bid for, at what price, and which own bids have become void.
 
-use millrace::state::{Bid, Job, Node, Provider};
+use millrace::instructions::PlaceBidArgs;
+use millrace::state::{Bid, Job, Node, Provider, Topology};
 use millrace_client::Pubkey;
 use millrace_core::score::score;
 
@@ -18,14 +19,21 @@ pub struct BidPolicy {
     pub now: i64,
 }
 
-/// What to bid for `job` with `node`, base units a second; `None` when it cannot win or may not bid. `bids` is the
-/// job's leaderboard.
-pub fn decide_bid(job: &Job, bids: &[Bid], node: &Node, provider: &Provider, policy: &BidPolicy) -> Option<u64> {
+/// What to bid for `job` with `node`; `None` when it cannot win or may not bid. `bids` is the job's leaderboard. An agent
+/// of one node bids for no job that wants a whole site, and stands by where that is paid.
+pub fn decide_bid(
+    job: &Job,
+    bids: &[Bid],
+    node: &Node,
+    provider: &Provider,
+    policy: &BidPolicy,
+) -> Option<PlaceBidArgs> {
     let is_open = job.is_open() && policy.now.saturating_add(SEND_WITHIN_SECS) <= job.bidding_ends_at;
     // Figures that expire before the award would break the bid.
     let is_able = node.is_able(job.bidding_ends_at.max(policy.now)) && node.is_free();
     let is_at_large = provider.require_active(policy.now).is_ok();
-    if !is_open || !is_able || !is_at_large || !job.is_met_by(node, provider.reliability_bps) {
+    let suits = job.requirements.topology != Topology::SameSite as u8;
+    if !is_open || !is_able || !is_at_large || !suits || !job.is_met_by(node, provider.reliability_bps) {
         return None;
     }
     let ask = policy.ask_per_sec.unwrap_or(node.ask_per_sec);
@@ -33,15 +41,16 @@ pub fn decide_bid(job: &Job, bids: &[Bid], node: &Node, provider: &Provider, pol
     if per_sec > job.max_per_sec {
         return None;
     }
-    let bond = job.bond_for(per_sec).ok()?;
+    let (bond, lease_bond) = (job.bid_bond().ok()?, job.lease_bond().ok()?);
     let within_cap = provider.bonds.checked_add(bond).is_some_and(|bonds| bonds <= provider.max_bonds_amount);
-    if !within_cap || bond > provider.free_stake() {
+    // Who cannot lock the lease's bond at the award would lose the bid's.
+    if !within_cap || bond.max(lease_bond) > provider.free_stake() {
         return None;
     }
     let score = score(job.objective().ok()?, per_sec, node.verified_gops, provider.reliability_bps);
     let room = Job::leaderboard_len(job.requirements.node_count);
     let finds_a_place = bids.len() < room || bids.iter().any(|bid| bid.score < score);
-    finds_a_place.then_some(per_sec)
+    finds_a_place.then_some(PlaceBidArgs { per_sec, may_stand_by: job.requirements.standby_count > 0 })
 }
 
 /// Whether the live bid of `node` holds it for nothing: its job is closed, no longer waiting, late, or no longer has
@@ -50,13 +59,10 @@ pub fn is_stale(job: Option<&(Job, Vec<Bid>)>, node: &Pubkey, now: i64) -> bool 
     job.is_none_or(|(job, bids)| now >= job.award_by || !job.may_award(bids, node))
 }
 
-/// Whether to award `job` in the customer's stead.
-pub fn should_award(job: &Job, now: i64, award_after_secs: u64) -> bool {
+/// Whether to award `job`, with its leaderboard `bids`, in the customer's stead.
+pub fn should_award(job: &Job, bids: &[Bid], now: i64, award_after_secs: u64) -> bool {
     let patience_secs = i64::try_from(award_after_secs).unwrap_or(i64::MAX);
-    job.is_open()
-        && now >= job.bidding_ends_at.saturating_add(patience_secs)
-        && now < job.award_by
-        && job.award_cursor < job.bid_count
+    now >= job.bidding_ends_at.saturating_add(patience_secs) && job.next_bid(bids, now).is_ok()
 }
 
 #[cfg(test)]
@@ -113,15 +119,19 @@ mod tests {
 
     const POLICY: BidPolicy = BidPolicy { ask_per_sec: None, min_per_sec: 0, now: 500 };
 
+    fn price(job: &Job, bids: &[Bid], node: &Node, provider: &Provider, policy: &BidPolicy) -> Option<u64> {
+        decide_bid(job, bids, node, provider, policy).map(|args| args.per_sec)
+    }
+
     fn bid(job: &Job, node: &Node, provider: &Provider) -> Option<u64> {
-        decide_bid(job, &[], node, provider, &POLICY)
+        price(job, &[], node, provider, &POLICY)
     }
 
     #[test]
     fn a_fitting_job_is_bid_for_at_the_asking_price() {
         assert_eq!(bid(&job(), &node(), &provider()), Some(700));
         let policy = BidPolicy { ask_per_sec: Some(650), ..POLICY };
-        assert_eq!(decide_bid(&job(), &[], &node(), &provider(), &policy), Some(650));
+        assert_eq!(price(&job(), &[], &node(), &provider(), &policy), Some(650));
     }
 
     #[test]
@@ -129,7 +139,7 @@ mod tests {
         let floor = Provider { min_bid_per_sec: 800, ..provider() };
         assert_eq!(bid(&job(), &node(), &floor), Some(800));
         let policy = BidPolicy { min_per_sec: 900, ..POLICY };
-        assert_eq!(decide_bid(&job(), &[], &node(), &floor, &policy), Some(900));
+        assert_eq!(price(&job(), &[], &node(), &floor, &policy), Some(900));
         assert_eq!(bid(&Job { max_per_sec: 699, ..job() }, &node(), &provider()), None);
         assert_eq!(bid(&job(), &Node { ask_per_sec: 0, ..node() }, &provider()), Some(1), "free is not an offer");
     }
@@ -160,7 +170,7 @@ mod tests {
             ("jailed", Provider { status: ProviderStatus::Jailed as u8, jailed_until: 900, ..provider() }),
             ("unreliable", Provider { reliability_bps: 999, ..provider() }),
             ("stake locked", Provider { locked: 94_000, ..provider() }),
-            ("bond cap", Provider { max_bonds_amount: 6_999, ..provider() }),
+            ("bond cap", Provider { max_bonds_amount: 9_999, ..provider() }),
         ] {
             assert_eq!(bid(&job(), &node(), &provider), None, "{why}");
         }
@@ -169,7 +179,7 @@ mod tests {
     #[test]
     fn a_bid_that_would_fall_off_a_full_board_is_not_sent() {
         let with = |per_sec| Bid { per_sec, score: score(Objective::Price, per_sec, 0, 0), ..Bid::zeroed() };
-        let decide = |bids: &[Bid]| decide_bid(&job(), bids, &node(), &provider(), &POLICY);
+        let decide = |bids: &[Bid]| price(&job(), bids, &node(), &provider(), &POLICY);
         assert_eq!(decide(&[with(600), with(700)]), None, "ties go to the earlier");
         assert_eq!(decide(&[with(600), with(701)]), Some(700));
         assert_eq!(decide(&[with(600)]), Some(700));
@@ -187,11 +197,31 @@ mod tests {
     }
 
     #[test]
+    fn a_node_stands_by_where_that_is_paid_and_bids_for_no_whole_site() {
+        let with = |standby_count, topology: Topology| {
+            let requirements = Requirements { standby_count, topology: topology as u8, ..job().requirements };
+            let job = Job { requirements, ..job() };
+            decide_bid(&job, &[], &node(), &provider(), &POLICY).map(|args| args.may_stand_by)
+        };
+        assert_eq!(with(0, Topology::Any), Some(false));
+        assert_eq!(with(1, Topology::SameRegion), Some(true));
+        assert_eq!(with(0, Topology::SameSite), None);
+    }
+
+    #[test]
+    fn no_bid_whose_lease_bond_could_not_be_locked() {
+        let mut job = Job { tier: millrace::state::Tier::Guaranteed as u8, ..job() };
+        job.terms.bond_bps = 9_000;
+        assert_eq!(bid(&job, &node(), &provider()), Some(700), "90,000 of 90,000 free");
+        assert_eq!(bid(&job, &node(), &Provider { locked: 10_001, ..provider() }), None);
+    }
+
+    #[test]
     fn the_customer_awards_first() {
-        let job = Job { bid_count: 1, ..job() };
-        assert!(!should_award(&job, 1_002, 3) && should_award(&job, 1_003, 3));
-        assert!(!should_award(&job, 2_000, 3), "too late");
-        assert!(!should_award(&Job { award_cursor: 1, ..job }, 1_003, 3), "nobody left");
-        assert!(!should_award(&Job { state: JobState::Awarded as u8, ..job }, 1_003, 3));
+        let (job, bids) = (Job { bid_count: 1, ..job() }, [Bid::zeroed(), Bid::zeroed()]);
+        assert!(!should_award(&job, &bids, 1_002, 3) && should_award(&job, &bids, 1_003, 3));
+        assert!(!should_award(&job, &bids, 2_000, 3), "too late");
+        assert!(!should_award(&Job { award_cursor: 1, ..job }, &bids, 1_003, 3), "nobody left");
+        assert!(!should_award(&Job { state: JobState::Awarded as u8, ..job }, &bids, 1_003, 3));
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of a lease: how a run's end is told, and what the agent does about the lease on chain.
 
-use millrace::state::Lease;
+use millrace::state::dispute::DISPUTED;
+use millrace::state::{Dispute, Lease, Ruling};
 use millrace_wire::messages::JobPhase;
 
 use crate::sandbox::Outcome;
@@ -35,17 +36,44 @@ pub enum LeaseStep {
     Wait,
     /// Its dispute window is over: close it and take the holdback.
     Close,
+    /// It is in dispute: take that as far as [`dispute_step`] says.
+    Dispute,
     /// The oracles fell silent and the job runs no more: leave with what was proven.
     Exit,
 }
 
+/// What to do about a dispute on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisputeStep {
+    /// Others vote, or may appeal.
+    Wait,
+    /// The vote found no quorum in time: end it.
+    Lapse,
+    /// The ruling stands: have it carried out.
+    Resolve,
+}
+
+/// What to do about the dispute of a lease.
+pub fn dispute_step(dispute: &Dispute, now: i64) -> DisputeStep {
+    if dispute.ruling == Ruling::None as u8 {
+        return if now >= dispute.vote_until { DisputeStep::Lapse } else { DisputeStep::Wait };
+    }
+    if now >= dispute.appeal_until {
+        DisputeStep::Resolve
+    } else {
+        DisputeStep::Wait
+    }
+}
+
 /// What to do about `lease`, whose job is in `phase`.
 pub fn step(lease: &Lease, phase: JobPhase, now: i64) -> LeaseStep {
+    if lease.is_disputed == DISPUTED {
+        return LeaseStep::Dispute;
+    }
     if lease.has_ended() {
         return if now >= lease.closes_at() { LeaseStep::Close } else { LeaseStep::Wait };
     }
-    let silent_until = lease.last_leaf_at.max(lease.started_at).saturating_add(lease.terms.oracle_outage_secs);
-    if is_final(phase) && now >= silent_until {
+    if is_final(phase) && now >= lease.silent_until() {
         return LeaseStep::Exit;
     }
     LeaseStep::Wait
@@ -59,8 +87,14 @@ mod tests {
     use millrace::state::LeaseState;
 
     fn lease(state: LeaseState) -> Lease {
-        let mut lease =
-            Lease { state: state as u8, started_at: 100, last_leaf_at: 200, ended_at: 300, ..Lease::zeroed() };
+        let mut lease = Lease {
+            state: state as u8,
+            max_secs: 1_000,
+            started_at: 100,
+            last_leaf_at: 200,
+            ended_at: 300,
+            ..Lease::zeroed()
+        };
         lease.terms.dispute_window_secs = 50;
         lease.terms.oracle_outage_secs = 60;
         lease.terms.stop_notice_secs = 5;
@@ -91,9 +125,21 @@ mod tests {
         let ended = lease(LeaseState::Completed);
         assert_eq!(step(&ended, JobPhase::Exited, 349), LeaseStep::Wait);
         assert_eq!(step(&ended, JobPhase::Exited, 350), LeaseStep::Close);
+        let disputed = Lease { is_disputed: DISPUTED, ..ended };
+        assert_eq!(step(&disputed, JobPhase::Exited, 350), LeaseStep::Dispute);
         let active = lease(LeaseState::Active);
         assert_eq!(step(&active, JobPhase::Running, 10_000), LeaseStep::Wait, "work goes on");
         assert_eq!(step(&active, JobPhase::Exited, 259), LeaseStep::Wait);
         assert_eq!(step(&active, JobPhase::Exited, 260), LeaseStep::Exit);
+    }
+
+    #[test]
+    fn a_dispute_nobody_ends_is_taken_to_its_end() {
+        let open = Dispute { vote_until: 100, ..Dispute::zeroed() };
+        assert_eq!(dispute_step(&open, 99), DisputeStep::Wait);
+        assert_eq!(dispute_step(&open, 100), DisputeStep::Lapse);
+        let ruled = Dispute { ruling: Ruling::Upheld as u8, appeal_until: 200, ..open };
+        assert_eq!(dispute_step(&ruled, 199), DisputeStep::Wait);
+        assert_eq!(dispute_step(&ruled, 200), DisputeStep::Resolve);
     }
 }

@@ -1,7 +1,9 @@
 //! Finding one's own leaves in a report, and the path that proves each.
 
 use millrace::state::AcceptedRoot;
-use millrace_core::leaves::{lease_tree_node, node_tree_node, LeaseLeaf, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN};
+use millrace_core::leaves::{
+    lease_tree_node, node_tree_node, oracle_tree_node, LeaseLeaf, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN,
+};
 use millrace_core::merkle::Tree;
 use millrace_wire::messages::Report;
 
@@ -50,7 +52,8 @@ pub fn prove(
 ) -> Result<ProvenReport, BadReport> {
     let leases = report.lease_leaves.iter().map(|leaf| lease_tree_node(&leaf.0));
     let nodes = report.node_leaves.iter().map(|leaf| node_tree_node(&leaf.0));
-    let all: Vec<_> = leases.chain(nodes).collect();
+    let oracles = report.oracle_leaves.iter().map(|leaf| oracle_tree_node(&leaf.0));
+    let all: Vec<_> = leases.chain(nodes).chain(oracles).collect();
     let count = u32::try_from(all.len()).map_err(|_| BadReport::OtherRoot)?;
     let tree = Tree::new(all);
     if count != accepted.leaves || tree.root() != accepted.root {
@@ -78,7 +81,7 @@ mod tests {
     use super::*;
     use bytemuck::Zeroable;
     use millrace::state::Reports;
-    use millrace_core::leaves::{LeaseStatus, Verdict};
+    use millrace_core::leaves::{LeaseStatus, OracleLeaf, Verdict};
     use millrace_wire::messages::HexBytes;
 
     fn lease_leaf(lease: u8) -> LeaseLeaf {
@@ -111,15 +114,17 @@ mod tests {
     fn report() -> (Report, Reports) {
         let leases = [1, 2, 3].map(lease_leaf);
         let nodes = [7, 8].map(node_leaf);
-        let tree =
-            Tree::new(leases.iter().map(LeaseLeaf::tree_node).chain(nodes.iter().map(NodeLeaf::tree_node)).collect());
+        let oracle = OracleLeaf { oracle: [4; 32], signed: 2, opened: 1, at: 9 };
+        let first = leases.iter().map(LeaseLeaf::tree_node).chain(nodes.iter().map(NodeLeaf::tree_node));
+        let tree = Tree::new(first.chain([oracle.tree_node()]).collect());
         let report = Report {
             epoch: 4,
             lease_leaves: leases.iter().map(|leaf| HexBytes(leaf.to_bytes().to_vec())).collect(),
             node_leaves: nodes.iter().map(|leaf| HexBytes(leaf.to_bytes().to_vec())).collect(),
+            oracle_leaves: vec![HexBytes(oracle.to_bytes().to_vec())],
         };
         let mut reports = Box::new(Reports::zeroed());
-        reports.accept(4, tree.root(), 5, 1, 10);
+        reports.accept(4, tree.root(), 6, 1, 10);
         (report, *reports)
     }
 

@@ -77,9 +77,9 @@ async fn bid(agent: &Agent, key: &Pubkey, node: &Node, now: i64) -> Result<(), C
     open.sort_by_key(|(_, job)| job.bidding_ends_at);
     for (job_key, _) in open {
         let Some((job, bids)) = fetch_job(chain, &job_key).await? else { continue };
-        if let Some(per_sec) = decide_bid(&job, &bids, node, &provider, &policy) {
-            tracing::info!(job = %job_key, node = %key, per_sec, "bidding");
-            let bid = ix::place_bid(&agent.key.pubkey(), &agent.provider, key, &job_key, per_sec);
+        if let Some(args) = decide_bid(&job, &bids, node, &provider, &policy) {
+            tracing::info!(job = %job_key, node = %key, per_sec = args.per_sec, "bidding");
+            let bid = ix::place_bid(&agent.key.pubkey(), &agent.provider, key, &job_key, args);
             note("place bid", agent.submit(&format!("bid {job_key}"), &[bid]).await);
             return Ok(());
         }
@@ -94,21 +94,21 @@ async fn follow_bid(agent: &Agent, node: &Pubkey, job_key: &Pubkey, now: i64) ->
         let release = ix::release_bid(&agent.provider, node, job_key);
         note("release bid", agent.submit(&format!("release {job_key}"), &[release]).await);
     } else if let Some((job, bids)) =
-        job.filter(|(job, _)| should_award(job, now, agent.settings.jobs.award_after_secs))
+        job.filter(|(job, bids)| should_award(job, bids, now, agent.settings.jobs.award_after_secs))
     {
         award(agent, job_key, &job, &bids).await;
     }
     Ok(())
 }
 
-/// Awards the entry at the cursor, or passes over it when it was not kept.
+/// Awards the bid whose turn it is, or passes over it when it was not kept.
 async fn award(agent: &Agent, key: &Pubkey, job: &Job, bids: &[Bid]) {
-    let Some(bid) = bids.get(usize::from(job.award_cursor)) else { return };
+    let Some(bid) = job.next_entry(bids).and_then(|entry| bids.get(entry)) else { return };
     let award = ix::award(&agent.key.pubkey(), key, job, bid);
     match agent.submit(&format!("award {key}"), &[award]).await {
         Err(error) if error.is(MillraceError::BidBroken) => {
-            let Some(view) = agent.fresh() else { return };
-            let drop = ix::drop_broken_bid(key, job, bid, &view.market());
+            let Ok(Some(provider)) = fetch::<Provider>(agent.chain.as_ref(), &bid.provider).await else { return };
+            let drop = ix::drop_broken_bid(&agent.key.pubkey(), key, job, bid, provider.next_claim);
             note("drop broken bid", agent.submit(&format!("drop {key}"), &[drop]).await);
         }
         outcome => note("award", outcome),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use millrace::state::{Customer, Job, Lease};
-use millrace_client::{fetch, ix, Pubkey, Signer};
+use millrace::state::{Customer, Dispute, Job, Lease, Provider};
+use millrace_client::{fetch, ix, pda, Pubkey, Signer};
 use millrace_jobs::{content_hash, pack_files, write_files, Bounds, InputBundle};
 use millrace_wire::messages::JobPhase;
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{next_view, note};
 use crate::agent::Agent;
-use crate::decide::lease::{ending, is_final, must_stop, step, LeaseStep};
+use crate::decide::lease::{dispute_step, ending, is_final, must_stop, step, DisputeStep, LeaseStep};
 use crate::journal::LeaseRecord;
 use crate::sandbox::{Outcome, Spec};
 use crate::supervisor::blocking;
@@ -145,14 +145,34 @@ async fn act(agent: &Arc<Agent>, view: &View, key: &Pubkey, lease: &Lease, recor
     match step(lease, record.phase, view.now) {
         LeaseStep::Wait => {}
         LeaseStep::Close => {
+            let Ok(Some(provider)) = fetch::<Provider>(agent.chain.as_ref(), &lease.provider).await else { return };
+            // What a failed lease owes its customer comes first.
+            let compensate = (lease.compensation_due(&provider) > 0)
+                .then(|| ix::claim_compensation(&caller, key, lease, provider.next_claim));
             let close = ix::close_lease(&caller, key, lease, &view.market());
-            note("close lease", agent.submit(&format!("close {key}"), &[close]).await);
+            let both: Vec<_> = compensate.into_iter().chain([close]).collect();
+            note("close lease", agent.submit(&format!("close {key}"), &both).await);
         }
+        LeaseStep::Dispute => end_dispute(agent, view, key, lease).await,
         LeaseStep::Exit => {
             let exit = ix::exit_lease(&caller, key, lease);
             note("exit lease", agent.submit(&format!("exit {key}"), &[exit]).await);
         }
     }
+}
+
+/// Takes a dispute as far as it is: the customer need not be there, whoever wins.
+async fn end_dispute(agent: &Arc<Agent>, view: &View, key: &Pubkey, lease: &Lease) {
+    let chain = agent.chain.as_ref();
+    let dispute: Option<Dispute> = fetch(chain, &pda::dispute(key)).await.ok().flatten();
+    let provider: Option<Provider> = fetch(chain, &lease.provider).await.ok().flatten();
+    let (Some(dispute), Some(provider)) = (dispute, provider) else { return };
+    let instruction = match dispute_step(&dispute, view.now) {
+        DisputeStep::Wait => return,
+        DisputeStep::Lapse => ix::lapse_dispute(key),
+        DisputeStep::Resolve => ix::resolve_dispute(&agent.key.pubkey(), &dispute, lease, &provider, &view.market()),
+    };
+    note("end dispute", agent.submit(&format!("end the dispute of {key}"), &[instruction]).await);
 }
 
 /// Notes that a lease's account is closed, and forgets it some time after.

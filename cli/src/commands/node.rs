@@ -14,7 +14,7 @@ use crate::context::{mill, Context, Quote};
 use crate::output::{lines, table};
 use crate::spec;
 
-/// Machines for sale: register, price, drain, retire, list.
+/// Machines for sale: register, price, drain, relock, retire, close, list.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Register a machine and lock the stake its claimed speed needs.
@@ -39,6 +39,16 @@ pub enum Command {
     },
     /// Take the machine off the market for good and free its stake.
     Retire {
+        /// Number of the node under your provider.
+        index: u32,
+    },
+    /// Lock free stake for a machine that lost some of its own; the next good audit puts it back on the market.
+    Relock {
+        /// Number of the node under your provider.
+        index: u32,
+    },
+    /// Close the account of a machine retired long enough ago; its rent goes back to who paid it.
+    Close {
         /// Number of the node under your provider.
         index: u32,
     },
@@ -193,7 +203,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Register(args) => register(context, args).await,
         Command::SetAsk { index, ask_per_sec } => {
-            let (authority, own) = own(context)?;
+            let (authority, own) = own(context).await?;
             let title = format!("Ask {} a second for node {index}", mill(ask_per_sec));
             change(
                 context,
@@ -205,7 +215,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             .await
         }
         Command::Drain { index } => {
-            let (authority, own) = own(context)?;
+            let (authority, own) = own(context).await?;
             change(
                 context,
                 "drain",
@@ -216,7 +226,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             .await
         }
         Command::Resume { index } => {
-            let (authority, own) = own(context)?;
+            let (authority, own) = own(context).await?;
             change(
                 context,
                 "resume",
@@ -227,16 +237,18 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             .await
         }
         Command::Retire { index } => {
-            let (authority, own) = own(context)?;
+            let (authority, own) = own(context).await?;
             change(
                 context,
                 "retire",
                 index,
                 format!("Take node {index} off the market for good"),
-                ix::retire(&authority, &own.node(index)),
+                ix::retire(&authority, &own.provider, &own.node(index)),
             )
             .await
         }
+        Command::Relock { index } => relock(context, index).await,
+        Command::Close { index } => close(context, index).await,
         Command::Show { index, authority } => {
             show(context, &authority.map_or_else(|| context.address(), Ok)?, index).await
         }
@@ -255,16 +267,23 @@ impl Own {
     }
 }
 
-fn own(context: &Context) -> Result<(Pubkey, Own)> {
+async fn own(context: &Context) -> Result<(Pubkey, Own)> {
     let authority = context.address()?;
-    Ok((authority, Own { provider: pda::provider(&authority) }))
+    let (provider, _) = provider::of(context, &authority).await?;
+    Ok((authority, Own { provider }))
 }
 
-async fn show(context: &Context, authority: &Pubkey, index: u32) -> Result<()> {
-    let key = pda::node(&pda::provider(authority), index);
+async fn find(context: &Context, authority: &Pubkey, owner: &Pubkey, index: u32) -> Result<(Pubkey, Node)> {
+    let key = pda::node(owner, index);
     let node = fetch::<Node>(context.chain(), &key)
         .await?
         .with_context(|| format!("{authority} has no node {index}; see `millrace node list`"))?;
+    Ok((key, node))
+}
+
+async fn show(context: &Context, authority: &Pubkey, index: u32) -> Result<()> {
+    let (owner, _) = provider::of(context, authority).await?;
+    let (key, node) = find(context, authority, &owner, index).await?;
     context.print(&Shown::new(&key, &node, context.chain().unix_timestamp().await?));
     Ok(())
 }
@@ -288,9 +307,61 @@ async fn change(
     show(context, &context.address()?, index).await
 }
 
+async fn relock(context: &Context, index: u32) -> Result<()> {
+    let authority = context.address()?;
+    let (owner_key, owner) = provider::of(context, &authority).await?;
+    let (key, node) = find(context, &authority, &owner_key, index).await?;
+    let missing = node.stake_missing();
+    if missing == 0 {
+        bail!("node {index} has all the stake it needs, {}", mill(node.locked_stake));
+    }
+    if owner.free_stake() < missing {
+        bail!(
+            "node {index} lacks {}, and {} of your stake is free; stake more with `millrace provider stake`",
+            mill(missing),
+            mill(owner.free_stake())
+        );
+    }
+    let title = format!("Lock {} for node {index}", mill(missing));
+    change(context, "relock", index, title, ix::relock_node(&authority, &owner_key, &key)).await
+}
+
+#[derive(Serialize)]
+struct Closed {
+    node: String,
+    rent_to: String,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "node {} is closed; its rent went to {}", self.node, self.rent_to)
+    }
+}
+
+async fn close(context: &Context, index: u32) -> Result<()> {
+    let authority = context.address()?;
+    let (owner, _) = provider::of(context, &authority).await?;
+    let (key, node) = find(context, &authority, &owner, index).await?;
+    if !node.is_retired() {
+        bail!("node {index} is not retired; retire it first with `millrace node retire {index}`");
+    }
+    let closes_at = node.retired_at.saturating_add(context.market().await?.params.judged_within_secs());
+    let missing_secs = closes_at.saturating_sub(context.chain().unix_timestamp().await?);
+    if missing_secs > 0 {
+        bail!("a fraud of node {index} can still be judged; it may be closed in {missing_secs} s");
+    }
+    context.confirm(&Quote {
+        title: format!("Close node {index}"),
+        rows: vec![("rent goes to", node.rent_payer.to_string())],
+    })?;
+    context.submit("close node", &[ix::close_node(&owner, &key, &node.rent_payer)]).await?;
+    context.print(&Closed { node: key.to_string(), rent_to: node.rent_payer.to_string() });
+    Ok(())
+}
+
 async fn register(context: &Context, args: RegisterArgs) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
-    let (_, owner) = provider::of(context, &authority).await?;
+    let (key, owner) = provider::of(context, &authority).await?;
     let params = &market.params;
     let stake = required_stake(args.gops, params.stake_base_amount, params.stake_per_1000_gops_amount)
         .with_context(|| format!("{} gops is more than any stake can cover", args.gops))?;
@@ -329,6 +400,6 @@ async fn register(context: &Context, args: RegisterArgs) -> Result<()> {
         claimed_vram_mib: args.vram_mib,
         ask_per_sec: args.ask_per_sec,
     };
-    context.submit("register node", &[ix::register_node(&authority, index, registration)]).await?;
+    context.submit("register node", &[ix::register_node(&authority, &key, index, registration)]).await?;
     show(context, &authority, index).await
 }

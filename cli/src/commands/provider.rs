@@ -51,6 +51,20 @@ pub enum Command {
         #[arg(value_parser = spec::address)]
         operator: Pubkey,
     },
+    /// Name another key as the owner of your provider; it takes over when that key accepts.
+    ProposeAuthority {
+        /// Address of the new cold key. Without one, an earlier proposal is taken back.
+        #[arg(value_parser = spec::address)]
+        authority: Option<Pubkey>,
+    },
+    /// Take over a provider whose owner named your key.
+    AcceptAuthority {
+        /// Address of the provider account, as `millrace provider show` prints it.
+        #[arg(value_parser = spec::address)]
+        provider: Pubkey,
+    },
+    /// Close an empty provider account; its rent goes back to who paid it.
+    Close,
     /// Show a provider.
     Show {
         /// Its authority; yours by default.
@@ -152,20 +166,25 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Unstake { amount } => unstake(context, amount).await,
         Command::Withdraw => withdraw(context).await,
         Command::SetOperator { operator } => set_operator(context, operator).await,
+        Command::ProposeAuthority { authority } => propose_authority(context, authority).await,
+        Command::AcceptAuthority { provider } => accept_authority(context, provider).await,
+        Command::Close => close(context).await,
         Command::Show { authority } => show(context, &authority.map_or_else(|| context.address(), Ok)?).await,
         Command::List => list(context).await,
     }
 }
 
-/// The provider of `authority`, or what to do without one.
+/// The provider of `authority`, or what to do without one. It lies where its first cold key put it.
 pub async fn of(context: &Context, authority: &Pubkey) -> Result<(Pubkey, Provider)> {
     let key = pda::provider(authority);
-    let provider = fetch::<Provider>(context.chain(), &key).await?;
-    Ok((
-        key,
-        provider
-            .with_context(|| format!("{authority} is not a provider; register with `millrace provider register`"))?,
-    ))
+    if let Some(provider) = fetch::<Provider>(context.chain(), &key).await? {
+        if provider.authority == *authority {
+            return Ok((key, provider));
+        }
+    }
+    let taken_over = [(millrace_client::field_offset!(Provider, authority), authority.to_bytes().to_vec())];
+    let mut found = fetch_all::<Provider>(context.chain(), &taken_over).await?;
+    found.pop().with_context(|| format!("{authority} is not a provider; register with `millrace provider register`"))
 }
 
 async fn show(context: &Context, authority: &Pubkey) -> Result<()> {
@@ -203,7 +222,7 @@ async fn register(context: &Context, args: RegisterProviderArgs) -> Result<()> {
 
 async fn stake(context: &Context, amount: u64) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
-    let (_, provider) = of(context, &authority).await?;
+    let (key, provider) = of(context, &authority).await?;
     let held = context.wallet_balance(&market, &authority).await?;
     if held < amount {
         bail!("{authority} holds {}, so {} cannot be staked", mill(held), mill(amount));
@@ -221,6 +240,7 @@ async fn stake(context: &Context, amount: u64) -> Result<()> {
             "stake",
             &[ix::stake(
                 &authority,
+                &key,
                 &wallet(&authority, &market.mint, &market.token_program),
                 &(&market).into(),
                 amount,
@@ -232,7 +252,7 @@ async fn stake(context: &Context, amount: u64) -> Result<()> {
 
 async fn unstake(context: &Context, amount: u64) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
-    let (_, provider) = of(context, &authority).await?;
+    let (key, provider) = of(context, &authority).await?;
     if provider.free_stake() < amount {
         bail!(
             "{} of the stake is free, so {} cannot leave; drain and retire a node first",
@@ -244,13 +264,13 @@ async fn unstake(context: &Context, amount: u64) -> Result<()> {
         title: format!("Unstake {}", mill(amount)),
         rows: vec![("amount", mill(amount)), ("withdrawable in", format!("{} s", market.params.unbonding_secs))],
     })?;
-    context.submit("unstake", &[ix::begin_unstake(&authority, amount)]).await?;
+    context.submit("unstake", &[ix::begin_unstake(&authority, &key, amount)]).await?;
     show(context, &authority).await
 }
 
 async fn withdraw(context: &Context) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
-    let (_, provider) = of(context, &authority).await?;
+    let (key, provider) = of(context, &authority).await?;
     let now = context.chain().unix_timestamp().await?;
     let matured: u64 =
         provider.unbonding_entries().iter().filter(|entry| entry.matures_at <= now).map(|entry| entry.amount).sum();
@@ -263,7 +283,7 @@ async fn withdraw(context: &Context) -> Result<()> {
     })?;
     let instructions = [
         open_wallet(&authority, &authority, &market.mint, &market.token_program),
-        ix::withdraw(&authority, &wallet(&authority, &market.mint, &market.token_program), &(&market).into()),
+        ix::withdraw(&authority, &key, &wallet(&authority, &market.mint, &market.token_program), &(&market).into()),
     ];
     context.submit("withdraw", &instructions).await?;
     show(context, &authority).await
@@ -271,11 +291,86 @@ async fn withdraw(context: &Context) -> Result<()> {
 
 async fn set_operator(context: &Context, operator: Pubkey) -> Result<()> {
     let authority = context.address()?;
-    let (_, provider) = of(context, &authority).await?;
+    let (key, provider) = of(context, &authority).await?;
     context.confirm(&Quote {
         title: "Replace the operator key, from the next epoch on".into(),
         rows: vec![("from", provider.operator.to_string()), ("to", operator.to_string())],
     })?;
-    context.submit("set operator", &[ix::set_operator(&authority, &operator)]).await?;
+    context.submit("set operator", &[ix::set_operator(&authority, &key, &operator)]).await?;
     show(context, &authority).await
+}
+
+async fn propose_authority(context: &Context, pending_authority: Option<Pubkey>) -> Result<()> {
+    let authority = context.address()?;
+    let (key, provider) = of(context, &authority).await?;
+    let pending = pending_authority.unwrap_or_default();
+    context.confirm(&Quote {
+        title: match pending_authority {
+            Some(_) => "Name another owner of the provider".into(),
+            None => "Take the proposal of another owner back".into(),
+        },
+        rows: vec![
+            ("provider", key.to_string()),
+            ("owner", provider.authority.to_string()),
+            ("owner to be", pending_authority.map_or_else(|| "nobody".into(), |key| key.to_string())),
+        ],
+    })?;
+    context.submit("propose authority", &[ix::propose_authority(&authority, &key, &pending)]).await?;
+    show(context, &authority).await
+}
+
+async fn accept_authority(context: &Context, key: Pubkey) -> Result<()> {
+    let authority = context.address()?;
+    let provider =
+        fetch::<Provider>(context.chain(), &key).await?.with_context(|| format!("{key} is not a provider account"))?;
+    if provider.pending_authority != authority {
+        bail!("{key} was not offered to {authority}; its owner does that with `millrace provider propose-authority`");
+    }
+    if of(context, &authority).await.is_ok() {
+        bail!("{authority} owns a provider already; commands find a provider by its owner, so each needs its own key");
+    }
+    context.confirm(&Quote {
+        title: format!("Take over provider {key}"),
+        rows: vec![
+            ("from", provider.authority.to_string()),
+            ("stake", mill(provider.stake)),
+            ("unbonding", mill(provider.unbonding_amount())),
+            ("earned", mill(provider.earned)),
+        ],
+    })?;
+    context.submit("accept authority", &[ix::accept_authority(&authority, &key)]).await?;
+    show(context, &authority).await
+}
+
+#[derive(Serialize)]
+struct Closed {
+    provider: String,
+    rent_to: String,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "provider {} is closed; its rent went to {}", self.provider, self.rent_to)
+    }
+}
+
+async fn close(context: &Context) -> Result<()> {
+    let (authority, market) = (context.address()?, context.market().await?);
+    let (key, provider) = of(context, &authority).await?;
+    if provider.require_empty().is_err() {
+        bail!(
+            "{} is still owed, {} nodes and {} leases are open; retire and close nodes, unstake and withdraw first",
+            mill(provider.owed()),
+            provider.open_nodes,
+            provider.open_leases
+        );
+    }
+    context.confirm(&Quote {
+        title: format!("Close provider {key}"),
+        rows: vec![("rent goes to", provider.rent_payer.to_string())],
+    })?;
+    let close = ix::close_provider(&authority, &key, &provider.rent_payer, &(&market).into());
+    context.submit("close provider", &[close]).await?;
+    context.print(&Closed { provider: key.to_string(), rent_to: provider.rent_payer.to_string() });
+    Ok(())
 }

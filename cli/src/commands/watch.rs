@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{bail, Context as _, Result};
 use millrace::instructions::{OpenCaseArgs, ProveEntryArgs};
-use millrace::state::{Beacons, Config, FraudCase, Oracle, Provider};
+use millrace::state::{Beacons, Config, FraudCase, Node, Oracle, Provider};
 use millrace_client::token::{open_wallet, wallet};
 use millrace_client::{endpoint, fetch, fetch_all, ix, pda, Pubkey};
 use millrace_core::proof::Commit;
@@ -208,9 +208,8 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
     let watcher = context.address()?;
     let chain = context.chain();
     let case_key = pda::fraud_case(&cheat.commit.id());
-    let node = fetch::<millrace::state::Node>(chain, &cheat.node())
-        .await?
-        .with_context(|| format!("node {} is closed", cheat.node()))?;
+    let node =
+        fetch::<Node>(chain, &cheat.node()).await?.with_context(|| format!("node {} is closed", cheat.node()))?;
     let provider = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let bounty_account = wallet(&watcher, &market.mint, &market.token_program);
     if fetch::<FraudCase>(chain, &case_key).await?.is_none() {
@@ -228,7 +227,7 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
         context.submit("open fraud case", &instructions).await?;
     }
     let case = fetch::<FraudCase>(chain, &case_key).await?.context("the case is missing")?;
-    if case.executed == 0 {
+    if !case.is_done() {
         for proof in cheat.proofs.iter().skip(usize::from(case.entry_count)) {
             context
                 .submit("prove entry", &[ix::prove_entry(&watcher, &case_key, ProveEntryArgs { proof: proof.clone() })])
@@ -241,7 +240,10 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
                 case.entry_count
             );
         }
-        context.submit("execute slash", &[ix::execute_slash(&case_key, &case, &provider, &market.into())]).await?;
+        // A retired node locks nothing: its stake may be behind others.
+        let others = if node.is_retired() { richest_nodes(context, &case).await? } else { vec![] };
+        let execute = ix::execute_slash(&case_key, &case, &provider, &market.into(), &others);
+        context.submit("execute slash", &[execute]).await?;
     }
     let after = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let slashed_amount = after.slashed_total.saturating_sub(provider.slashed_total);
@@ -257,4 +259,17 @@ async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<Slas
         bounty_amount: split.bounty_amount,
         burned_amount: split.burn_amount,
     })
+}
+
+/// Most other nodes that fit a transaction beside what executes a case.
+const MAX_OTHER_NODES: usize = 16;
+
+/// The nodes of the accused provider, but for the accused, that lock most, in the order of their numbers.
+async fn richest_nodes(context: &Context, case: &FraudCase) -> Result<Vec<Pubkey>> {
+    let mut nodes = fetch_all::<Node>(context.chain(), &[]).await?;
+    nodes.retain(|(key, node)| node.provider == case.provider && *key != case.node && !node.is_retired());
+    nodes.sort_by_key(|(_, node)| std::cmp::Reverse(node.locked_stake));
+    nodes.truncate(MAX_OTHER_NODES);
+    nodes.sort_by_key(|(_, node)| node.index);
+    Ok(nodes.into_iter().map(|(key, _)| key).collect())
 }

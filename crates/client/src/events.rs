@@ -71,6 +71,8 @@ events! {
     UnstakeBegun { sequence, provider, amount, matures_at, stake, locked, unbonding }
     Withdrawn { sequence, provider, earned_amount, unbonded_amount, stake, unbonding }
     OperatorSet { sequence, provider, operator, previous_operator, operator_since_epoch }
+    AuthorityProposed { sequence, provider, authority, pending_authority }
+    AuthorityAccepted { sequence, provider, authority, previous_authority }
     TermsSet { sequence, provider, endpoint, tls_spki_hash, max_bonds_amount, min_bid_per_sec }
     ProviderClosed { sequence, provider, surplus_amount }
     NodeRegistered {
@@ -79,6 +81,10 @@ events! {
     }
     AskSet { sequence, node, ask_per_sec }
     DrainSet { sequence, node, draining }
+    NodeRelocked { sequence, node, provider, locked_amount, node_locked_stake, provider_locked, provider_stake }
+    DowngradePaid {
+        sequence, node, provider, receiver, fee_amount, state, node_locked_stake, provider_stake, provider_locked,
+    }
     NodeRetired { sequence, node, provider, unlocked_amount, provider_locked, provider_stake }
     NodeClosed { sequence, node, provider, open_nodes }
     CustomerOpened { sequence, customer, authority, vault }
@@ -145,11 +151,13 @@ events! {
     CaseOpened { sequence, case, commit_id, node, provider, opener, epoch, deposit_lamports, closes_at }
     EntryProven { sequence, case, prover, round, row, col, entry_count }
     LinkProven { sequence, case, prover, round }
+    DoubleCommitProven { sequence, case, other_case, prover }
     SlashExecuted {
-        sequence, case, node, provider, outcome, taken_amount, bounty_amount, burn_amount, unpaid_amount,
-        deposit_lamports, deposit_to, node_locked_stake, provider_stake, provider_locked, provider_unbonding,
-        provider_jailed_until, burned_total,
+        sequence, case, node, provider, outcome, taken_amount, bounty_amount, burn_amount, unpaid_amount, closes_at,
+        deposit_lamports, deposit_to, node_locked_stake, node_bid_bond, provider_stake, provider_locked,
+        provider_bonds, provider_unbonding, provider_claims, provider_jailed_until, burned_total,
     }
+    NodeSlashed { sequence, node, provider, state, locked_stake, bid_bond }
     CaseClosed { sequence, case }
     OracleStaked { sequence, oracle, amount, stake }
     OracleUnstakeBegun { sequence, oracle, amount, stake, unbonding_amount, matures_at }
@@ -201,6 +209,20 @@ events! {
     RulingOverturned { sequence, dispute, ruling }
     BufferReturned { sequence, proposal, buffer, proposer }
     SurplusSwept { sequence, owner, amount }
+    SlashCaseOpened {
+        sequence, case, number, provider, node, offence, prover, audit_epoch, evidence_hash, frozen_amount,
+        appeal_until, node_state, node_locked_stake, node_bid_bond, provider_stake, provider_locked, provider_bonds,
+        provider_unbonding, provider_claims, provider_frozen,
+    }
+    SlashCaseExecuted {
+        sequence, case, provider, taken_amount, bounty_amount, burn_amount, frozen_amount, executed_amount,
+        provider_frozen, provider_slashed_total, burned_total,
+    }
+    SlashCaseClosed { sequence, case, provider, open_slash_cases }
+    OracleSlashed {
+        sequence, oracle, case, taken_amount, bounty_amount, burn_amount, stake, unbonding_amount, slashed_total,
+        burned_total,
+    }
 }
 
 impl MillraceEvent {

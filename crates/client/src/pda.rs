@@ -69,11 +69,6 @@ pub fn fraud_case(commit_id: &[u8; 32]) -> Pubkey {
     find(&[FRAUD_SEED, commit_id])
 }
 
-/// The `number`-th claim on the bonds of a provider account.
-pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
-    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
-}
-
 /// The dispute of a lease.
 pub fn dispute(lease: &Pubkey) -> Pubkey {
     find(&[DISPUTE_SEED, lease.as_ref()])
@@ -107,6 +102,11 @@ pub fn proposal(id: u64) -> Pubkey {
 /// The vote of `voter` on a proposal account.
 pub fn vote(proposal: &Pubkey, voter: &Pubkey) -> Pubkey {
     find(&[VOTE_SEED, proposal.as_ref(), voter.as_ref()])
+}
+
+/// The judged case `number` of a provider account.
+pub fn slash_case(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[SLASH_SEED, provider.as_ref(), &number.to_le_bytes()])
 }
 
 /// The account that signs the program's events.

@@ -6,6 +6,7 @@
 //! | agent → oracle | `POST /v1/audits/commits` | [`CommitRequest`] → [`CommitReceipt`] |
 //! | agent → oracle | `POST /v1/audits/{commit_id}/bundle` | bundle bytes → [`CommitReceipt`] |
 //! | oracle → oracle | `GET /v1/proposals/{epoch}` | → [`Report`] |
+//! | oracle → oracle | `GET /v1/observations/{epoch}` | → `Vec<`[`Opening`]`>` |
 //! | anyone → oracle | `GET /v1/reports/{epoch}` | → [`Report`] |
 //! | anyone → oracle | `GET /v1/evidence` | → `Vec<`[`EvidenceSummary`]`>` |
 //! | anyone → oracle | `GET /v1/evidence/{commit_id}` | → [`Evidence`] |
@@ -78,6 +79,24 @@ pub struct Report {
     pub lease_leaves: Vec<HexBytes>,
     /// `millrace_core::leaves::NodeLeaf`, encoded, sorted by node.
     pub node_leaves: Vec<HexBytes>,
+    /// `millrace_core::leaves::OracleLeaf`, encoded, sorted by oracle. Reports kept from before there were any have none.
+    #[serde(default)]
+    pub oracle_leaves: Vec<HexBytes>,
+}
+
+/// What an oracle committed to for an epoch, opened once that is over. It proves itself by the hash on chain, so whoever
+/// has it passes it on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// Oracle account.
+    #[serde(with = "crate::encoding::base58")]
+    pub oracle: [u8; 32],
+    /// What made the hash unguessable.
+    #[serde(with = "crate::encoding::hex")]
+    pub salt: [u8; 16],
+    /// What it had seen of the epoch.
+    pub seen: Report,
 }
 
 /// Bytes written as hex inside a list.

@@ -91,6 +91,7 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
     let small = Router::new()
         .route("/v1/audits/shares", post(audits::share))
         .route("/v1/audits/commits", post(audits::commit))
+        .route("/v1/observations/{epoch}", get(public::observations))
         .route("/v1/proposals/{epoch}", get(public::proposal));
     let bundles = Router::new().route("/v1/audits/{commit_id}/bundle", post(audits::bundle));
     Router::new()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::Json;
 use millrace_client::Pubkey;
-use millrace_wire::messages::{Evidence, EvidenceSummary, Report};
+use millrace_wire::messages::{Evidence, EvidenceSummary, Opening, Report};
 use millrace_wire::{ApiError, Verified};
 use serde::Serialize;
 
@@ -75,6 +75,32 @@ pub(crate) async fn proposal(
         )
     })?;
     Ok(Json(ballot.own.to_wire()))
+}
+
+/// `GET /v1/observations/{epoch}`: every opening this oracle has, its own included, once the epoch is over. Before that,
+/// others could still commit to what they read here.
+pub(crate) async fn observations(
+    State(api): State<Arc<Api>>,
+    Path(epoch): Path<u64>,
+    verified: Verified,
+) -> Result<Json<Vec<Opening>>, ApiError> {
+    let view = api.view()?;
+    if view.seat_of(&Pubkey::from(verified.key)).is_none() {
+        return Err(ApiError::forbidden(
+            "observations are opened to oracles",
+            "read the accepted report at /v1/reports/{epoch}",
+        ));
+    }
+    if epoch >= view.epoch {
+        return Err(ApiError::forbidden(
+            format!("epoch {epoch} is not over"),
+            "ask when no one can commit to it any more",
+        ));
+    }
+    let journal = api.daemon.journal.clone();
+    let kept = blocking(move || journal.openings(epoch)).await.map_err(internal)?.map_err(internal)?;
+    let openings = kept.into_iter().map(|it| Opening { oracle: it.oracle, salt: it.salt, seen: it.seen.to_wire() });
+    Ok(Json(openings.collect()))
 }
 
 /// `GET /v1/reports/{epoch}`: all leaves of the accepted report, from which anyone computes paths.

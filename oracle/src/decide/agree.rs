@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 
-use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, Verdict};
+use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, OracleLeaf, Verdict};
 use millrace_core::merkle::TreeNode;
 
-use super::LeafSet;
+use super::opening::COUNT_TOLERANCE;
+use super::{LeafSet, OracleView};
 
 /// Seconds by which two honest oracles may differ: polls a second apart, clocks whole seconds apart.
 pub const SECS_TOLERANCE: u64 = 3;
@@ -59,6 +60,8 @@ pub struct Findings {
     pub leases: HashMap<[u8; 32], LeaseView>,
     /// By node account and epoch of the audit.
     pub nodes: HashMap<([u8; 32], u64), NodeFinding>,
+    /// By oracle account, when the epoch ended.
+    pub oracles: HashMap<[u8; 32], OracleView>,
 }
 
 /// Why a proposal is not signed.
@@ -139,7 +142,8 @@ pub fn check(proposal: &LeafSet, epoch: u64, at: i64, own: &Findings) -> Result<
     }
     let leases = proposal.leases().iter().filter_map(|leaf| check_lease(leaf, at, own).err());
     let nodes = proposal.nodes().iter().filter_map(|leaf| check_node(leaf, at, own).err());
-    let differences: Vec<_> = leases.chain(nodes).take(MAX_LISTED).collect();
+    let oracles = proposal.oracles().iter().filter_map(|leaf| check_oracle(leaf, at, own).err());
+    let differences: Vec<_> = leases.chain(nodes).chain(oracles).take(MAX_LISTED).collect();
     if differences.is_empty() {
         Ok(())
     } else {
@@ -229,9 +233,32 @@ fn check_node(leaf: &NodeLeaf, at: i64, own: &Findings) -> Result<(), Disagreeme
     Ok(())
 }
 
+/// Counters agree within [`COUNT_TOLERANCE`], openings also up to what this oracle was not there to judge.
+fn check_oracle(leaf: &OracleLeaf, at: i64, own: &Findings) -> Result<(), Disagreement> {
+    const WHAT: &str = "oracle";
+    let unknown = Disagreement::Unknown { what: WHAT, key: Key(leaf.oracle) };
+    let view = own.oracles.get(&leaf.oracle).ok_or(unknown)?;
+    dated(WHAT, leaf.oracle, leaf.at, at)?;
+    if leaf.signed.abs_diff(view.signed) > COUNT_TOLERANCE {
+        return same(WHAT, leaf.oracle, "signed", leaf.signed, view.signed);
+    }
+    let range = view.opened_range();
+    if range.contains(&leaf.opened) {
+        return Ok(());
+    }
+    Err(Disagreement::Differs {
+        what: WHAT,
+        key: Key(leaf.oracle),
+        field: "opened",
+        got: leaf.opened.to_string(),
+        own: format!("{} to {}", range.start(), range.end()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::{lease, node};
+    use super::super::report::tests::{lease, node, oracle};
+    use super::super::Tally;
     use super::*;
 
     const AT: i64 = 1_000;
@@ -250,7 +277,12 @@ mod tests {
             vram_mib: 6,
             bandwidth_mbps: 100,
         };
-        Findings { leases: HashMap::from([([1; 32], view)]), nodes: HashMap::from([(([2; 32], 4), finding)]) }
+        let seat = OracleView { signed: 9, tally: Tally { opened: 5, unknown: 3 } };
+        Findings {
+            leases: HashMap::from([([1; 32], view)]),
+            nodes: HashMap::from([(([2; 32], 4), finding)]),
+            oracles: HashMap::from([([3; 32], seat)]),
+        }
     }
 
     fn agrees_on_lease(leaf: LeaseLeaf, view: LeaseView) -> bool {
@@ -322,6 +354,22 @@ mod tests {
         assert!(agrees_on_node(NodeLeaf { bandwidth_mbps: 25, ..leaf }));
         assert!(!agrees_on_node(NodeLeaf { bandwidth_mbps: 24, ..leaf }));
         assert!(!agrees_on_node(NodeLeaf { bandwidth_mbps: 401, ..leaf }));
+    }
+
+    #[test]
+    fn counters_of_oracles_agree_within_two_epochs_and_what_was_not_seen() {
+        let agrees = |leaf: OracleLeaf| {
+            let set = LeafSet::new(7, vec![lease(1, 9, AT)], vec![]).with_oracles(vec![leaf]);
+            check(&set, 7, AT, &findings(view(9))).is_ok()
+        };
+        for (opened, expected) in [(2, false), (3, true), (5, true), (10, true), (11, false)] {
+            assert_eq!(agrees(oracle(3, opened, AT)), expected, "{opened} opened");
+        }
+        for (signed, expected) in [(6, false), (7, true), (11, true), (12, false)] {
+            assert_eq!(agrees(OracleLeaf { signed, ..oracle(3, 5, AT) }), expected, "{signed} signed");
+        }
+        assert!(!agrees(oracle(4, 5, AT)), "no such seat");
+        assert!(!agrees(oracle(3, 5, AT - 1)));
     }
 
     #[test]

@@ -5,10 +5,12 @@ pub mod audit;
 pub mod beacon;
 pub mod intake;
 pub mod lease;
+pub mod opening;
 pub mod report;
 pub mod turn;
 
 pub use agree::{Disagreement, Findings, LeaseView, NodeFinding};
 pub use audit::{AuditKey, AuditRecord, AuditState};
 pub use lease::{LeaseFacts, LeaseRules, LeaseWatch, Sighting};
+pub use opening::{OracleView, Tally};
 pub use report::LeafSet;

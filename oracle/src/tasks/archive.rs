@@ -137,6 +137,12 @@ impl Archive {
                 *last = *leaf;
             }
         }
+        for leaf in set.oracles() {
+            let own = ballots.by_epoch.get(&set.epoch()).and_then(|ballot| ballot.oracles.get(&leaf.oracle)).copied();
+            if let Some(tally) = ballots.tallies.get_mut(&leaf.oracle) {
+                tally.take_over(leaf.opened, own);
+            }
+        }
         audits.mark_reported(set.nodes());
     }
 }

@@ -6,4 +6,6 @@ pub mod audits;
 pub mod beacons;
 pub mod leases;
 pub mod observer;
+pub mod openings;
 pub mod reports;
+pub mod rewards;

@@ -1,6 +1,6 @@
 //! Makes, compares and signs one report an epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,18 +8,19 @@ use anyhow::Context;
 use millrace::instructions::SignReportArgs;
 use millrace::state::SeatRow;
 use millrace_client::{ix, MillraceError};
-use millrace_core::hash::sha256;
 use millrace_core::merkle::TreeNode;
 use millrace_wire::messages::Report;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::books::{findings, own_report, Ballot};
+use crate::books::{findings, own_report, Ballot, Ballots};
 use crate::daemon::{blocking, Daemon};
 use crate::decide::agree;
+use crate::decide::opening::observation_hash;
 use crate::decide::turn::{first_proposer, Vote};
-use crate::decide::LeafSet;
+use crate::decide::{LeafSet, OracleView};
 use crate::journal::Signing;
+use crate::tasks::openings::tally_on_chain;
 use crate::view::View;
 
 /// Longest a peer may take to answer.
@@ -79,10 +80,13 @@ impl Reporter {
         ballots.close_before(epoch);
         let Some(at) = view.ends_at(epoch) else { return };
         let live = live_before(view, at);
-        let own = own_report(epoch, at, &live, &leases, &audits, &ballots);
+        let oracles = seats_seen(view, &ballots);
+        let seat_leaves = oracles.iter().filter(|(oracle, _)| !ballots.is_disputed(oracle, epoch));
+        let seat_leaves = seat_leaves.map(|(oracle, seen)| seen.leaf(*oracle, at)).collect();
+        let own = own_report(epoch, at, &live, &leases, &audits, &ballots).with_oracles(seat_leaves);
         let boundary = leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, at))).collect();
         tracing::debug!(epoch, leases = own.leases().len(), nodes = own.nodes().len(), "epoch ended");
-        ballots.add(epoch, Ballot { at, own, boundary, refused: BTreeMap::new() });
+        ballots.add(epoch, Ballot { at, own, boundary, oracles, refused: BTreeMap::new() });
     }
 
     /// The report to sign now, written down; `None` while there is none.
@@ -228,8 +232,19 @@ impl Reporter {
         };
         let journal = self.daemon.journal.clone();
         let (salt, seen) = blocking(move || journal.observe_once(&seen, rand::random())).await??;
-        Ok(observation_hash(&seen, &salt))
+        Ok(observation_hash(&millrace_client::pda::oracle(&self.daemon.me).to_bytes(), &seen, &salt))
     }
+}
+
+/// What is known of each seat now, by oracle account.
+fn seats_seen(view: &View, ballots: &Ballots) -> HashMap<[u8; 32], OracleView> {
+    let held = view.seats.iter().filter_map(|seat| Some((seat, seat.oracle.as_ref()?)));
+    let seen = held.map(|(seat, oracle)| {
+        let address = seat.address();
+        let tally = ballots.tallies.get(&address).copied().unwrap_or_else(|| tally_on_chain(seat));
+        (address, OracleView { signed: oracle.signed, tally })
+    });
+    seen.collect()
 }
 
 /// Leases that began before `at`, and long enough for every oracle to have noticed.
@@ -247,25 +262,4 @@ fn row_of(view: &View, epoch: u64, seat: u8) -> Option<&SeatRow> {
 fn signed_by_others(epoch: u64, own_seat: u8, view: &View) -> Vec<(u8, u64, TreeNode)> {
     let others = (0u8..).zip(&view.seats).filter(|(seat, _)| *seat != own_seat);
     others.filter_map(|(seat, held)| Some((seat, held.weight, row_of(view, epoch, seat)?.root))).collect()
-}
-
-/// `sha256("MRobserv" ‖ epoch ‖ salt ‖ root ‖ leaves)`: what `next_observation_hash` holds.
-pub fn observation_hash(seen: &LeafSet, salt: &[u8; 16]) -> [u8; 32] {
-    sha256(&[b"MRobserv", &seen.epoch().to_le_bytes(), salt, &seen.root(), &seen.len().to_le_bytes()])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decide::report::tests::lease;
-
-    #[test]
-    fn an_observation_hash_binds_epoch_salt_and_every_leaf() {
-        let seen = |epoch, secs| LeafSet::new(epoch, vec![lease(1, secs, 9)], vec![]);
-        let hash = observation_hash(&seen(3, 5), &[1; 16]);
-        assert_eq!(hash, observation_hash(&seen(3, 5), &[1; 16]));
-        assert_ne!(hash, observation_hash(&seen(4, 5), &[1; 16]));
-        assert_ne!(hash, observation_hash(&seen(3, 6), &[1; 16]));
-        assert_ne!(hash, observation_hash(&seen(3, 5), &[2; 16]));
-    }
 }

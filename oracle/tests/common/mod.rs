@@ -15,14 +15,15 @@ use axum::routing::get;
 use axum::{Json, Router};
 use bytemuck::Zeroable;
 use ed25519_dalek::SigningKey;
-use millrace::instruction::{LatchBeacon, OpenBeacon, SignReport};
-use millrace::instructions::SignReportArgs;
+use millrace::instruction::{ApplyOracleLeaf, LatchBeacon, OpenBeacon, SignReport};
+use millrace::instructions::{ApplyOracleLeafArgs, SignReportArgs};
 use millrace::state::{Beacons, Config, Lease, Node, NodeClass, Oracle, OracleSet, Provider, Reports};
 use millrace_client::{
     endpoint, fetch, pda, Account, Chain, ChainError, FakeChain, Hash, Keypair, MillraceError, MillraceEvent, Pubkey,
     Signature, Signer, Simulation, Status, StatusLevel, Transaction, TransactionError, PROGRAM_ID,
 };
 use millrace_core::hash::sha256;
+use millrace_core::leaves::OracleLeaf;
 use millrace_oracle::settings::{Limits, Timing};
 use millrace_oracle::{Daemon, Settings};
 use millrace_wire::messages::{JobPhase, LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
@@ -50,6 +51,7 @@ impl ToyChain {
         config.base_at = GENESIS_AT;
         config.params.epoch_secs = epoch_secs;
         config.params.quorum_bps = 6_000;
+        config.params.reward_period_epochs = 4;
         accounts.set(pda::config(), &config);
         let mut set = OracleSet::zeroed();
         for (authority, address) in seats {
@@ -152,8 +154,30 @@ impl ToyChain {
             if set.is_quorum(tally.weight, 6_000) {
                 reports.accept(args.epoch, args.root, args.leaves, tally.signers, self.now());
             }
+            let mut oracle: Oracle = fetch(self, &pda::oracle(&signer)).await.unwrap().unwrap();
+            oracle.record_signature(args.epoch, args.next_observation_hash);
+            reports.sequence += 1;
             if is_real {
                 self.accounts.set(pda::reports(), &reports);
+                self.accounts.set(pda::oracle(&signer), &oracle);
+            }
+        } else if kind == ApplyOracleLeaf::DISCRIMINATOR {
+            let args = ApplyOracleLeafArgs::try_from_slice(args).unwrap();
+            let leaf = OracleLeaf::from_bytes(&args.leaf).unwrap();
+            let (key, config) = (Pubkey::from(leaf.oracle), self.config().await);
+            let reports = self.reports().await;
+            reports.prove(args.epoch, args.index, leaf.tree_node(), &args.path).map_err(named)?;
+            let mut set: OracleSet = fetch(self, &pda::oracles()).await.unwrap().unwrap();
+            let mut oracle: Oracle = fetch(self, &key).await.unwrap().unwrap();
+            let epochs = config.params.reward_period_epochs;
+            set.roll(self.epoch().await, epochs, 0);
+            if args.epoch + 1 < set.reward_period {
+                return Err(MillraceError::WrongEpoch);
+            }
+            set.count(&mut oracle, leaf.opened, leaf.at, epochs).map_err(named)?;
+            if is_real {
+                self.accounts.set(pda::oracles(), &set);
+                self.accounts.set(key, &oracle);
             }
         } else {
             panic!("oracles send nothing else");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use millrace_tests::record::instruction_names;
 use millrace_tests::{scenarios, TokenStandard};
-use table::{Units, CEILINGS, ENTRY_KEY, LIFE_KEY, MAX_GROWTH_PERCENT};
+use table::{Units, CEILINGS, ENTRY_KEY, GUARANTEED_KEY, LIFE_KEY, MAX_GROWTH_PERCENT};
 
 #[test]
 fn no_instruction_costs_more_than_its_ceiling_or_what_was_committed() {
@@ -16,9 +16,10 @@ fn no_instruction_costs_more_than_its_ceiling_or_what_was_committed() {
     let life_2022 = total(&scenarios::life(0, TokenStandard::Token2022));
     let mut units: Units = extents.iter().map(|(name, extent)| (name.clone(), extent.cu)).collect();
     units.insert(LIFE_KEY.into(), total(&life));
+    units.insert(GUARANTEED_KEY.into(), scenarios::life_of_a_guaranteed_job());
 
     let mut wanted: BTreeSet<&str> = instruction_names().into_iter().collect();
-    wanted.extend([LIFE_KEY, ENTRY_KEY]);
+    wanted.extend([LIFE_KEY, GUARANTEED_KEY, ENTRY_KEY]);
     assert_eq!(units.keys().map(String::as_str).collect::<BTreeSet<_>>(), wanted, "each instruction has one row");
     for (name, cu) in &units {
         assert!(*cu > 0, "{name} was never accepted: add it to the scenarios");

@@ -1,13 +1,14 @@
-//! The books of a slash: what a case takes from a provider, in which order, and that no order of calls escapes it.
+//! The books of a fraud: what a case takes from a provider, in which order, and when it is done.
 
 use bytemuck::Zeroable;
 use millrace::errors::MillraceError;
-use millrace::state::{FraudCase, Node, NodeState, Outcome, Params, Provider, ProviderStatus, Unbonding};
-use proptest::prelude::*;
+use millrace::state::{FraudCase, Node, NodeState, Outcome, Params, Provider, ProviderStatus, Reach, Unbonding};
 
 const UNBONDING_SECS: i64 = 1_000;
 const JAIL_SECS: i64 = 500;
 const NOW: i64 = 10_000;
+/// End of the fraud window of every commit here.
+const WINDOW_ENDS_AT: i64 = 50_000;
 
 fn params() -> Params {
     Params { flip_penalty_amount: 7, jail_secs: JAIL_SECS, unbonding_secs: UNBONDING_SECS, ..Params::zeroed() }
@@ -22,7 +23,7 @@ fn provider_with_node(stake: u64, node_stake: u64) -> (Provider, Node) {
 }
 
 fn node(locked_stake: u64) -> Node {
-    Node { state: NodeState::Verified as u8, locked_stake, ..Node::zeroed() }
+    Node { state: NodeState::Verified as u8, locked_stake, stake_required: locked_stake, ..Node::zeroed() }
 }
 
 fn retire(provider: &mut Provider, node: &mut Node, now: i64) {
@@ -39,7 +40,18 @@ fn flip() -> FraudCase {
 }
 
 fn execute(case: &mut FraudCase, provider: &mut Provider, node: &mut Node, now: i64) -> (Outcome, u64) {
-    let result = case.execute(provider, Some(node), &params(), now).unwrap();
+    execute_with(case, provider, node, vec![], now)
+}
+
+fn execute_with(
+    case: &mut FraudCase,
+    provider: &mut Provider,
+    node: &mut Node,
+    others: Vec<&mut Node>,
+    now: i64,
+) -> (Outcome, u64) {
+    let mut reach = Reach { provider, node: Some(node), others };
+    let result = case.execute(&mut reach, &params(), WINDOW_ENDS_AT, now).unwrap();
     provider.invariant().unwrap();
     result
 }
@@ -75,6 +87,67 @@ fn a_retired_node_answers_with_free_stake_then_with_the_newest_unbonding() {
 }
 
 #[test]
+fn then_with_other_nodes_then_with_bonds_and_last_with_claims() {
+    let (mut provider, mut cheat) = provider_with_node(1_000, 1_000);
+    retire(&mut provider, &mut cheat, 5);
+    provider.max_bonds_amount = 1_000;
+    // 100 free, 100 unbonding, 200 and 300 behind nodes, 50 and 50 behind bids, 200 claimed: all of it is reached.
+    let (mut first, mut second) = (node(200), node(300));
+    provider.add_node(200).unwrap();
+    provider.add_node(300).unwrap();
+    for node in [&mut first, &mut second] {
+        provider.lock_bond(50).unwrap();
+        node.bid_bond = 50;
+    }
+    provider.open_claim(200).unwrap();
+    provider.begin_unstake(100, 100).unwrap();
+    let held = |node: &Node| (node.locked_stake, node.bid_bond);
+    for (penalty, wanted) in [
+        (100, (600, 600, 100, (200, 50), (300, 50), 100, 200)),
+        (200, (600, 600, 0, (200, 50), (300, 50), 100, 200)),
+        (350, (450, 450, 0, (50, 50), (300, 50), 100, 200)),
+        (700, (100, 100, 0, (0, 50), (0, 50), 100, 200)),
+        (770, (30, 30, 0, (0, 0), (0, 30), 30, 200)),
+        (900, (0, 0, 0, (0, 0), (0, 0), 0, 100)),
+        (1_000, (0, 0, 0, (0, 0), (0, 0), 0, 0)),
+    ] {
+        let (mut provider, mut first, mut second) = (provider, first, second);
+        cheat.locked_stake = penalty;
+        let taken = execute_with(&mut fraud(), &mut provider, &mut cheat, vec![&mut first, &mut second], NOW).1;
+        assert_eq!(taken, penalty);
+        let left = (
+            provider.stake,
+            provider.locked,
+            provider.unbonding_amount(),
+            held(&first),
+            held(&second),
+            provider.bonds,
+            provider.claims,
+        );
+        assert_eq!(left, wanted, "after a penalty of {penalty}");
+        let is_touched = |node: &Node| node.locked_stake < node.stake_required;
+        for node in [&first, &second] {
+            assert_eq!(node.state == NodeState::Suspended as u8, is_touched(node), "who loses stake sells nothing");
+        }
+    }
+}
+
+#[test]
+fn bonds_of_leases_are_out_of_reach_until_they_end_and_owed_until_then() {
+    let (mut provider, mut cheat) = provider_with_node(600, 600);
+    retire(&mut provider, &mut cheat, NOW);
+    provider.lock_lease_bond(600).unwrap();
+    let mut case = fraud();
+    assert_eq!(execute(&mut case, &mut provider, &mut cheat, NOW).1, 0);
+    assert_eq!((case.executed, case.unpaid_amount), (0, 600));
+    // It ends: 100 are compensation, which waits as a claim, the rest is free. The claim is reached too.
+    provider.unlock_lease_bond(600).unwrap();
+    provider.open_claim(100).unwrap();
+    assert_eq!(execute(&mut case, &mut provider, &mut cheat, NOW + 1).1, 600);
+    assert_eq!((case.executed, case.unpaid_amount, provider.claims, provider.owed()), (1, 0, 0, 0));
+}
+
+#[test]
 fn two_commits_of_one_node_cost_its_stake_once() {
     let (mut provider, mut node) = provider_with_node(1_000, 600);
     assert_eq!(execute(&mut fraud(), &mut provider, &mut node, NOW).1, 600);
@@ -89,7 +162,8 @@ fn an_executed_case_is_not_executed_again() {
     for mut case in [fraud(), flip(), FraudCase { closes_at: NOW, ..FraudCase::zeroed() }] {
         execute(&mut case, &mut provider, &mut node, NOW);
         let stake = provider.stake;
-        let refused = case.execute(&mut provider, Some(&mut node), &params(), NOW + 1).unwrap_err();
+        let mut reach = Reach { provider: &mut provider, node: Some(&mut node), others: vec![] };
+        let refused = case.execute(&mut reach, &params(), WINDOW_ENDS_AT, WINDOW_ENDS_AT + 1).unwrap_err();
         assert_eq!(refused, MillraceError::CaseExecuted.into());
         assert_eq!(provider.stake, stake);
     }
@@ -98,12 +172,36 @@ fn an_executed_case_is_not_executed_again() {
 #[test]
 fn a_flipped_bit_costs_a_fixed_penalty_and_a_suspension_but_no_jail() {
     let (mut provider, mut node) = provider_with_node(1_000, 600);
+    node.last_leaf_at = NOW - 5;
     assert_eq!(execute(&mut flip(), &mut provider, &mut node, NOW), (Outcome::FlippedBits, 7));
     assert_eq!((provider.stake, provider.locked, provider.status), (993, 593, ProviderStatus::Active as u8));
     assert_eq!((node.state, node.locked_stake), (NodeState::Suspended as u8, 593));
+    assert_eq!(node.last_leaf_at, NOW, "no older audit lifts it");
     // What the node still says it locks is what it still locks.
     retire(&mut provider, &mut node, NOW);
     assert_eq!((provider.locked, provider.stake), (0, 993));
+}
+
+#[test]
+fn flipped_bits_become_fraud_within_the_window_for_what_is_left() {
+    let (mut provider, mut node) = provider_with_node(1_000, 600);
+    let mut case = flip();
+    assert_eq!(execute(&mut case, &mut provider, &mut node, NOW), (Outcome::FlippedBits, 7));
+    assert!(case.is_done() && case.require_open(WINDOW_ENDS_AT - 1).is_ok());
+    assert_eq!(case.require_open(WINDOW_ENDS_AT).unwrap_err(), MillraceError::CaseClosed.into());
+    case.entry_count = 3;
+    assert!(!case.is_done() && case.require_open(NOW + 1).is_err());
+    assert_eq!(execute(&mut case, &mut provider, &mut node, NOW + 1), (Outcome::Fraud, 593));
+    assert_eq!((case.taken_amount, case.is_done(), case.executed_at), (600, true, NOW));
+    assert_eq!((provider.stake, provider.slashed_total, provider.status), (400, 600, ProviderStatus::Jailed as u8));
+}
+
+#[test]
+fn a_case_executed_on_nothing_stays_closed() {
+    let (mut provider, mut node) = provider_with_node(1_000, 600);
+    let mut case = FraudCase { closes_at: NOW, ..FraudCase::zeroed() };
+    execute(&mut case, &mut provider, &mut node, NOW);
+    assert_eq!(case.require_open(NOW).unwrap_err(), MillraceError::CaseExecuted.into());
 }
 
 #[test]
@@ -127,7 +225,7 @@ fn nothing_proven_changes_nothing() {
 }
 
 #[test]
-fn stake_locked_behind_another_node_is_taken_when_it_leaves_it() {
+fn stake_locked_behind_a_node_left_out_is_owed_until_it_is_named() {
     let (mut provider, mut cheat) = provider_with_node(600, 600);
     retire(&mut provider, &mut cheat, NOW);
     provider.add_node(600).unwrap();
@@ -138,10 +236,9 @@ fn stake_locked_behind_another_node_is_taken_when_it_leaves_it() {
     // While it is owed, each call jails anew.
     assert_eq!(execute(&mut case, &mut provider, &mut cheat, NOW + JAIL_SECS).1, 0);
     assert!(provider.require_active(NOW + JAIL_SECS + 1).is_err());
-    retire(&mut provider, &mut refuge, NOW + 600);
-    provider.begin_unstake(200, NOW + 600 + UNBONDING_SECS).unwrap();
-    assert_eq!(execute(&mut case, &mut provider, &mut cheat, NOW + 700).1, 600);
+    assert_eq!(execute_with(&mut case, &mut provider, &mut cheat, vec![&mut refuge], NOW + 700).1, 600);
     assert_eq!((case.executed, case.unpaid_amount, case.taken_amount, provider.owed()), (1, 0, 600, 0));
+    assert_eq!((refuge.locked_stake, refuge.state), (0, NodeState::Suspended as u8));
 }
 
 #[test]
@@ -151,73 +248,10 @@ fn a_case_that_can_take_nothing_more_is_done() {
     let mut case = fraud();
     execute(&mut case, &mut provider, &mut node, NOW);
     assert_eq!((case.executed, case.unpaid_amount), (1, 600));
-}
-
-/// What a provider can try between its fraud and the last execution.
-#[derive(Clone, Debug)]
-enum Move {
-    RetireCheat,
-    AddNode(u64),
-    RetireNode,
-    Unstake(u64),
-    Withdraw,
-    Wait(i64),
-    Execute,
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = prop_oneof![
-        Just(Move::RetireCheat),
-        (1u64..2_000).prop_map(Move::AddNode),
-        Just(Move::RetireNode),
-        (1u64..2_000).prop_map(Move::Unstake),
-        Just(Move::Withdraw),
-        (1i64..UNBONDING_SECS / 4).prop_map(Move::Wait),
-        Just(Move::Execute),
-    ];
-    prop::collection::vec(one, 0..60)
-}
-
-proptest! {
-    /// I7, and security's "no order of calls escapes": as long as somebody executes now and then (here: within half
-    /// of the unbonding time), whatever the provider does, exactly what the node answered with is taken in the end.
-    #[test]
-    fn no_order_of_calls_escapes(stake in 600u64..3_000, node_stake in 1u64..600, moves in moves()) {
-        let (mut provider, mut cheat) = provider_with_node(stake, node_stake);
-        let mut others: Vec<Node> = vec![];
-        let mut case = fraud();
-        let (mut now, mut last_execution, mut withdrawn) = (NOW, NOW, 0);
-        for step in moves {
-            match step {
-                Move::RetireCheat if !cheat.is_retired() => retire(&mut provider, &mut cheat, now),
-                Move::AddNode(amount) if provider.require_active(now).is_ok() && provider.add_node(amount).is_ok() => {
-                    others.push(node(amount));
-                }
-                Move::RetireNode => if let Some(mut other) = others.pop() {
-                    retire(&mut provider, &mut other, now);
-                },
-                Move::Unstake(amount) => { let _ = provider.begin_unstake(amount, now + UNBONDING_SECS); }
-                Move::Withdraw => if let Ok(payout) = provider.withdraw(now) {
-                    withdrawn += payout.unbonded_amount;
-                },
-                Move::Wait(secs) => now += secs,
-                Move::Execute if case.executed == 0 => { execute(&mut case, &mut provider, &mut cheat, now); }
-                _ => {}
-            }
-            if case.executed == 0 && now - last_execution > UNBONDING_SECS / 2 {
-                execute(&mut case, &mut provider, &mut cheat, now);
-                last_execution = now;
-            }
-            provider.invariant().unwrap();
-        }
-        for mut other in others {
-            retire(&mut provider, &mut other, now);
-        }
-        if case.executed == 0 {
-            execute(&mut case, &mut provider, &mut cheat, now);
-        }
-        prop_assert_eq!((case.executed, case.unpaid_amount, case.taken_amount), (1, 0, node_stake));
-        prop_assert_eq!(provider.slashed_total, node_stake);
-        prop_assert_eq!(provider.owed() + withdrawn + node_stake, stake);
-    }
+    // But not while something is frozen that may come back.
+    let mut provider = Provider { frozen: 1, ..Provider::zeroed() };
+    node.locked_stake = 600;
+    let mut case = fraud();
+    execute(&mut case, &mut provider, &mut node, NOW);
+    assert_eq!((case.executed, case.unpaid_amount), (0, 600));
 }

@@ -140,7 +140,10 @@ fn a_flipped_bit_costs_a_penalty_and_a_suspension() {
     let node = world.read::<Node>(&accusation.node);
     assert_eq!((node.state, node.locked_stake), (NodeState::Suspended as u8, NODE_STAKE - penalty));
     world.assert_books();
-    // The next good audit lifts it.
+    // The next good audit lifts it, once what it paid is locked again.
+    let seller = &accusation.seller;
+    let relock = millrace_client::ix::relock_node(&seller.authority.pubkey(), &seller.provider, &accusation.node);
+    world.must(&[relock], &[&seller.authority]);
     world.warp_secs(1);
     let passed = NodeSpec::default().passed(&accusation.node, world.epoch(), world.now());
     world.apply(&passed);
@@ -232,10 +235,12 @@ fn a_slashed_node_with_a_bid_breaks_it_and_the_bond_is_the_customers() {
     world.end_bidding(&deal.job);
     let award = ix::award(&deal.buyer.authority.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
     world.assert_refused(&[award], &[&deal.buyer.authority], MillraceError::BidBroken);
-    let drop = ix::drop_broken_bid(&world, &stranger.pubkey(), &deal.buyer, &deal.seller, &deal.node, &deal.job);
+    let payer = deal.buyer.authority.pubkey();
+    let drop = ix::drop_broken_bid(&world, &payer, &deal.buyer, &deal.seller, &deal.node, &deal.job);
     world.must(&[drop], &[&deal.buyer.authority]);
     let provider = world.read::<Provider>(&deal.seller.provider);
     assert_eq!((provider.stake, provider.locked, provider.bonds), (STAKE - NODE_STAKE - bond, 0, 0));
+    assert_eq!(provider.claims, bond, "the customer's, once nothing can slash it any more");
     world.assert_books();
 }
 

@@ -3,7 +3,11 @@
 mod accuse;
 mod books;
 mod close;
+mod double;
+mod escape;
 mod execute;
+mod oracle;
 mod prove;
 mod provers;
+mod reach;
 mod size;

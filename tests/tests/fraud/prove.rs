@@ -170,11 +170,13 @@ fn proofs_end_when_the_case_closes() {
     let mut world = World::new();
     let (accusation, run, case) = case_of(&mut world, &[(1, 2), (3, 4), (5, 6)], Value::Wrong);
     let closes_at = world.read::<FraudCase>(&case).closes_at;
+    let link = prove_link(&accusation.watcher.pubkey(), &case, run.link_proof(0));
     world.warp_to(closes_at - 1);
+    let state = world.svm.clone();
     world.prove(&accusation, &case, run.entry_proof(0));
+    world.svm = state;
     world.warp_secs(1);
     assert_unproven(&mut world, &accusation, &case, run.entry_proof(1), MillraceError::CaseClosed);
-    let link = prove_link(&accusation.watcher.pubkey(), &case, run.link_proof(0));
     world.assert_refused(std::slice::from_ref(&link), &[&accusation.watcher], MillraceError::CaseClosed);
     world.execute(&case);
     assert_unproven(&mut world, &accusation, &case, run.entry_proof(1), MillraceError::CaseExecuted);

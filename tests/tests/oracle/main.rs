@@ -2,6 +2,7 @@
 
 mod audits;
 mod beacons;
+mod downgrades;
 mod reports;
 
 use millrace::events::ReportSigned;

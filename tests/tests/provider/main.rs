@@ -1,9 +1,11 @@
 //! Providers: what stake may do, when it leaves, and which key may say so.
 
+mod authority;
 mod books;
 mod close;
 mod keys;
 mod money;
+mod nodes;
 mod register;
 
 use millrace::instructions::SetTermsArgs;

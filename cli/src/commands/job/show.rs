@@ -75,6 +75,7 @@ pub fn lease_state_name(lease: &Lease) -> &'static str {
         s if s == LeaseState::JobFailed as u8 => "job failed",
         s if s == LeaseState::NodeFailed as u8 => "node failed",
         s if s == LeaseState::Stopped as u8 => "stopped",
+        s if s == LeaseState::Mutual as u8 => "ended together",
         _ => "left",
     }
 }

@@ -41,22 +41,23 @@ async fn own_lease(context: &Context, id: u64) -> Result<(Own, Pubkey, Lease)> {
     Ok((own, key, lease))
 }
 
-/// Awards the job, dropping bids that broke. Returns whether a lease exists; someone else may have been first.
+/// Awards the job's first lease, dropping bids that broke. Returns whether it exists; someone else may have been first.
 pub async fn award_best(context: &Context, own: &Own) -> Result<bool> {
     let payer = context.address()?;
-    let mut cursor = usize::from(own.job.award_cursor);
     loop {
         if lease(context, &own.key).await?.is_some() {
             return Ok(true);
         }
-        let Some(bid) = own.bids.get(cursor) else { return Ok(false) };
-        let award = ix::award(&payer, &own.key, &own.job, bid);
+        let Some((job, bids)) = fetch_job(context.chain(), &own.key).await? else { return Ok(false) };
+        let Some(bid) = job.next_entry(&bids).and_then(|entry| bids.get(entry)) else { return Ok(false) };
+        let award = ix::award(&payer, &own.key, &job, bid);
         match context.submit("award", &[award]).await {
             Ok(_) => return Ok(true),
             Err(error) if refused_with(&error, MillraceError::BidBroken) => {
-                let drop = ix::drop_broken_bid(&own.key, &own.job, bid, &context.market_accounts().await?);
+                let provider = fetch::<Provider>(context.chain(), &bid.provider).await?;
+                let next_claim = provider.context("the bidder's provider account is not there")?.next_claim;
+                let drop = ix::drop_broken_bid(&payer, &own.key, &job, bid, next_claim);
                 context.submit("drop broken bid", &[drop]).await?;
-                cursor += 1;
             }
             // An agent awarded it meanwhile.
             Err(_) if lease(context, &own.key).await?.is_some() => return Ok(true),

@@ -3,7 +3,7 @@
 use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::{accounts, instruction};
 
-use super::{build, SYSTEM_PROGRAM};
+use super::{build, Market, SYSTEM_PROGRAM};
 use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
 
 /// Opens the market of `mint`, which belongs to `token_program`. Signed and paid by the program's upgrade `authority`.

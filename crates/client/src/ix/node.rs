@@ -7,14 +7,13 @@ use super::{build, SYSTEM_PROGRAM};
 use crate::{pda, Instruction, Pubkey, PROGRAM_ID};
 
 /// Puts a machine up for sale. `index` is the provider's `next_node_index`. Signed and paid by `authority`.
-pub fn register_node(authority: &Pubkey, index: u32, args: RegisterNodeArgs) -> Instruction {
-    let provider = pda::provider(authority);
+pub fn register_node(authority: &Pubkey, provider: &Pubkey, index: u32, args: RegisterNodeArgs) -> Instruction {
     build(
         accounts::RegisterNode {
             authority: *authority,
             config: pda::config(),
-            provider,
-            node: pda::node(&provider, index),
+            provider: *provider,
+            node: pda::node(provider, index),
             system_program: SYSTEM_PROGRAM,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
@@ -51,12 +50,26 @@ pub fn drain(signer: &Pubkey, provider: &Pubkey, node: &Pubkey, draining: bool) 
     )
 }
 
+/// Fills up the stake of a node that lost some. Signed by `authority`.
+pub fn relock_node(authority: &Pubkey, provider: &Pubkey, node: &Pubkey) -> Instruction {
+    build(
+        accounts::RelockNode {
+            authority: *authority,
+            provider: *provider,
+            node: *node,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::RelockNode {},
+    )
+}
+
 /// Takes a free node off the market. Signed by `authority`.
-pub fn retire(authority: &Pubkey, node: &Pubkey) -> Instruction {
+pub fn retire(authority: &Pubkey, provider: &Pubkey, node: &Pubkey) -> Instruction {
     build(
         accounts::Retire {
             authority: *authority,
-            provider: pda::provider(authority),
+            provider: *provider,
             node: *node,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,

@@ -1,7 +1,7 @@
 //! Beacons, reports, audits; an oracle's stake and its reward.
 
 use millrace::instructions::{ApplyAuditArgs, ApplyOracleLeafArgs, SignReportArgs};
-use millrace::state::Oracle;
+use millrace::state::{Node, Oracle};
 use millrace::{accounts, instruction};
 
 use super::{build, Market};
@@ -165,5 +165,31 @@ pub fn close_oracle(oracle: &Pubkey, state: &Oracle, market: &Market) -> Instruc
             program: PROGRAM_ID,
         },
         instruction::CloseOracle {},
+    )
+}
+
+/// Applies what the oracles measured of `node`, someone else's; `receiver`, a token account, is paid if it is a
+/// downgrade. Signed by nobody.
+pub fn apply_downgrade(
+    node: &Pubkey,
+    state: &Node,
+    receiver: &Pubkey,
+    market: &Market,
+    args: ApplyAuditArgs,
+) -> Instruction {
+    build(
+        accounts::ApplyDowngrade {
+            config: pda::config(),
+            reports: pda::reports(),
+            node: *node,
+            provider: state.provider,
+            provider_vault: pda::vault(&state.provider),
+            receiver: *receiver,
+            mint: market.mint,
+            token_program: market.token_program,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::ApplyDowngrade { args },
     )
 }

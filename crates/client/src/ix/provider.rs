@@ -1,4 +1,5 @@
-//! What providers do with stake and keys. The provider account follows from its authority, who signs.
+//! What providers do with stake and keys. The account lies where its first cold key put it ([`pda::provider`]); its
+//! cold key of today, the `authority`, signs.
 
 use millrace::instructions::{RegisterProviderArgs, SetTermsArgs};
 use millrace::{accounts, instruction};
@@ -26,14 +27,13 @@ pub fn register_provider(authority: &Pubkey, market: &Market, args: RegisterProv
 }
 
 /// Puts `amount` base units from the token account `source` behind the provider. Signed by `authority`.
-pub fn stake(authority: &Pubkey, source: &Pubkey, market: &Market, amount: u64) -> Instruction {
-    let provider = pda::provider(authority);
+pub fn stake(authority: &Pubkey, provider: &Pubkey, source: &Pubkey, market: &Market, amount: u64) -> Instruction {
     build(
         accounts::Stake {
             authority: *authority,
             config: pda::config(),
-            provider,
-            vault: pda::vault(&provider),
+            provider: *provider,
+            vault: pda::vault(provider),
             source: *source,
             mint: market.mint,
             token_program: market.token_program,
@@ -45,12 +45,12 @@ pub fn stake(authority: &Pubkey, source: &Pubkey, market: &Market, amount: u64) 
 }
 
 /// Starts to take `amount` base units of free stake out. Signed by `authority`.
-pub fn begin_unstake(authority: &Pubkey, amount: u64) -> Instruction {
+pub fn begin_unstake(authority: &Pubkey, provider: &Pubkey, amount: u64) -> Instruction {
     build(
         accounts::BeginUnstake {
             authority: *authority,
             config: pda::config(),
-            provider: pda::provider(authority),
+            provider: *provider,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },
@@ -59,14 +59,13 @@ pub fn begin_unstake(authority: &Pubkey, amount: u64) -> Instruction {
 }
 
 /// Pays earnings and matured stake into `destination`, a token account of `authority`, who signs.
-pub fn withdraw(authority: &Pubkey, destination: &Pubkey, market: &Market) -> Instruction {
-    let provider = pda::provider(authority);
+pub fn withdraw(authority: &Pubkey, provider: &Pubkey, destination: &Pubkey, market: &Market) -> Instruction {
     build(
         accounts::Withdraw {
             authority: *authority,
             config: pda::config(),
-            provider,
-            vault: pda::vault(&provider),
+            provider: *provider,
+            vault: pda::vault(provider),
             destination: *destination,
             mint: market.mint,
             token_program: market.token_program,
@@ -78,12 +77,12 @@ pub fn withdraw(authority: &Pubkey, destination: &Pubkey, market: &Market) -> In
 }
 
 /// Gives the provider another hot key. Signed by `authority`.
-pub fn set_operator(authority: &Pubkey, operator: &Pubkey) -> Instruction {
+pub fn set_operator(authority: &Pubkey, provider: &Pubkey, operator: &Pubkey) -> Instruction {
     build(
         accounts::SetOperator {
             authority: *authority,
             config: pda::config(),
-            provider: pda::provider(authority),
+            provider: *provider,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },
@@ -92,11 +91,11 @@ pub fn set_operator(authority: &Pubkey, operator: &Pubkey) -> Instruction {
 }
 
 /// Changes caps, price floor and address. Signed by `authority`.
-pub fn set_terms(authority: &Pubkey, args: SetTermsArgs) -> Instruction {
+pub fn set_terms(authority: &Pubkey, provider: &Pubkey, args: SetTermsArgs) -> Instruction {
     build(
         accounts::SetTerms {
             authority: *authority,
-            provider: pda::provider(authority),
+            provider: *provider,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },
@@ -104,15 +103,40 @@ pub fn set_terms(authority: &Pubkey, args: SetTermsArgs) -> Instruction {
     )
 }
 
+/// Names another cold key; zeros take that back. Signed by `authority`.
+pub fn propose_authority(authority: &Pubkey, provider: &Pubkey, pending_authority: &Pubkey) -> Instruction {
+    build(
+        accounts::ProposeAuthority {
+            authority: *authority,
+            provider: *provider,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::ProposeAuthority { pending_authority: *pending_authority },
+    )
+}
+
+/// Becomes the cold key. Signed by `pending_authority`, whom the old one named.
+pub fn accept_authority(pending_authority: &Pubkey, provider: &Pubkey) -> Instruction {
+    build(
+        accounts::AcceptAuthority {
+            pending_authority: *pending_authority,
+            provider: *provider,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::AcceptAuthority {},
+    )
+}
+
 /// Closes the provider account; its rent goes to `rent_payer`, whom the account names. Signed by `authority`.
-pub fn close_provider(authority: &Pubkey, rent_payer: &Pubkey, market: &Market) -> Instruction {
-    let provider = pda::provider(authority);
+pub fn close_provider(authority: &Pubkey, provider: &Pubkey, rent_payer: &Pubkey, market: &Market) -> Instruction {
     build(
         accounts::CloseProvider {
             authority: *authority,
             config: pda::config(),
-            provider,
-            vault: pda::vault(&provider),
+            provider: *provider,
+            vault: pda::vault(provider),
             treasury: market.treasury,
             rent_payer: *rent_payer,
             mint: market.mint,

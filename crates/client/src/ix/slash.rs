@@ -1,7 +1,11 @@
 //! Accusing a commit, proving it wrong, and what follows.
+//!
+//! Where stake is taken, `others` are further nodes of the provider, in the order of their numbers: what they lock is
+//! reached only if they are named.
 
-use millrace::instructions::{OpenCaseArgs, ProveEntryArgs, ProveLinkArgs};
-use millrace::state::{FraudCase, Provider};
+use anchor_lang::solana_program::instruction::AccountMeta;
+use millrace::instructions::{OpenCaseArgs, OpenSlashCaseArgs, ProveEntryArgs, ProveLinkArgs, SlashOracleArgs};
+use millrace::state::{FraudCase, Node, Provider, SlashCase};
 use millrace::{accounts, instruction};
 use sha2::{Digest, Sha256};
 
@@ -55,25 +59,43 @@ pub fn prove_link(prover: &Pubkey, case: &Pubkey, args: ProveLinkArgs) -> Instru
     )
 }
 
-/// Takes what the case at `case` costs its provider. The deposit goes to who was right. Signed by nobody.
-pub fn execute_slash(case: &Pubkey, state: &FraudCase, provider: &Provider, market: &Market) -> Instruction {
-    let is_proven = state.entry_count > 0 || state.link_proven == 1;
+/// Shows that the commits under `case` and `other_case` are of one node, GPU and epoch. Signed by `prover`: anyone.
+pub fn prove_double_commit(prover: &Pubkey, case: &Pubkey, other_case: &Pubkey) -> Instruction {
     build(
-        accounts::ExecuteSlash {
-            config: pda::config(),
+        accounts::ProveDoubleCommit {
+            prover: *prover,
             case: *case,
-            provider: state.provider,
-            provider_vault: provider.vault,
-            node: state.node,
-            bounty_account: state.bounty_account,
-            deposit_to: if is_proven { state.opener } else { provider.authority },
-            mint: market.mint,
-            token_program: market.token_program,
+            other_case: *other_case,
             event_authority: pda::event_authority(),
             program: PROGRAM_ID,
         },
-        instruction::ExecuteSlash {},
+        instruction::ProveDoubleCommit {},
     )
+}
+
+/// Takes what the case at `case` costs its provider, from `others` too. The deposit goes to who was right. Signed by
+/// nobody.
+pub fn execute_slash(
+    case: &Pubkey,
+    state: &FraudCase,
+    provider: &Provider,
+    market: &Market,
+    others: &[Pubkey],
+) -> Instruction {
+    let accounts = accounts::ExecuteSlash {
+        config: pda::config(),
+        case: *case,
+        provider: state.provider,
+        provider_vault: provider.vault,
+        node: state.node,
+        bounty_account: state.bounty_account,
+        deposit_to: if state.is_proven() { state.opener } else { provider.authority },
+        mint: market.mint,
+        token_program: market.token_program,
+        event_authority: pda::event_authority(),
+        program: PROGRAM_ID,
+    };
+    with_others(build(accounts, instruction::ExecuteSlash {}), others)
 }
 
 /// Closes the executed case at `case`. Signed by nobody.
@@ -89,4 +111,92 @@ pub fn close_case(case: &Pubkey, state: &FraudCase) -> Instruction {
         },
         instruction::CloseCase {},
     )
+}
+
+/// Takes the stake of `oracle`, which signed a report that passes the commit under `case`. Signed by nobody.
+pub fn slash_oracle(
+    case: &Pubkey,
+    state: &FraudCase,
+    oracle: &Pubkey,
+    market: &Market,
+    args: SlashOracleArgs,
+) -> Instruction {
+    build(
+        accounts::SlashOracle {
+            config: pda::config(),
+            beacons: pda::beacons(),
+            reports: pda::reports(),
+            case: *case,
+            oracle: *oracle,
+            oracle_vault: pda::vault(oracle),
+            bounty_account: state.bounty_account,
+            mint: market.mint,
+            token_program: market.token_program,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::SlashOracle { args },
+    )
+}
+
+/// Charges `node`, whose account is `state`, with what a leaf says, and freezes the penalty, from `others` too. `number`
+/// is the provider's `next_slash_case`. Signed and paid by `prover`: anyone.
+pub fn open_slash_case(
+    prover: &Pubkey,
+    node: &Pubkey,
+    state: &Node,
+    number: u32,
+    args: OpenSlashCaseArgs,
+    others: &[Pubkey],
+) -> Instruction {
+    let accounts = accounts::OpenSlashCase {
+        prover: *prover,
+        config: pda::config(),
+        reports: pda::reports(),
+        provider: state.provider,
+        node: *node,
+        case: pda::slash_case(&state.provider, number),
+        system_program: SYSTEM_PROGRAM,
+        event_authority: pda::event_authority(),
+        program: PROGRAM_ID,
+    };
+    with_others(build(accounts, instruction::OpenSlashCase { args }), others)
+}
+
+/// Executes the judged case at `case`. Signed by nobody.
+pub fn execute_slash_case(case: &Pubkey, state: &SlashCase, market: &Market) -> Instruction {
+    build(
+        accounts::ExecuteSlashCase {
+            config: pda::config(),
+            case: *case,
+            provider: state.provider,
+            provider_vault: pda::vault(&state.provider),
+            bounty_account: state.bounty_account,
+            mint: market.mint,
+            token_program: market.token_program,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::ExecuteSlashCase {},
+    )
+}
+
+/// Closes the judged case at `case`. Signed by nobody.
+pub fn close_slash_case(case: &Pubkey, state: &SlashCase) -> Instruction {
+    build(
+        accounts::CloseSlashCase {
+            provider: state.provider,
+            case: *case,
+            rent_payer: state.rent_payer,
+            event_authority: pda::event_authority(),
+            program: PROGRAM_ID,
+        },
+        instruction::CloseSlashCase {},
+    )
+}
+
+/// `instruction` with `others` behind its own accounts.
+fn with_others(mut instruction: Instruction, others: &[Pubkey]) -> Instruction {
+    instruction.accounts.extend(others.iter().map(|node| AccountMeta::new(*node, false)));
+    instruction
 }

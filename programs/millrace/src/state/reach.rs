@@ -24,7 +24,7 @@ impl<N: DerefMut<Target = Node>> Reach<'_, N> {
     /// is no longer among what the offending node answers with (I7).
     ///
     /// # Errors
-    /// [`MillraceError::InvariantBroken`] when nodes lock more than their provider.
+    /// [`crate::errors::MillraceError::InvariantBroken`] when nodes lock more than their provider.
     pub fn take(&mut self, amount: u64) -> Result<u64> {
         let mut rest = amount;
         if let Some(node) = self.node.as_deref().filter(|node| !node.is_retired()) {

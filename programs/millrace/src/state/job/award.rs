@@ -44,7 +44,7 @@ impl Job {
     /// # Errors
     /// [`MillraceError::MathOverflow`].
     pub fn standing(&self, key: &Pubkey, node: &Node, provider: &Provider, now: i64) -> Result<Standing> {
-        let free_then = provider.free_stake().saturating_add(node.bid_bond);
+        let free_then = provider.free_stake().saturating_add(node.bid_bond.min(provider.bonds));
         let is_backed = node.bid_job == *key
             && node.lease == Pubkey::default()
             && node.is_able(now)
