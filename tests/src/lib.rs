@@ -23,6 +23,8 @@ pub mod genesis;
 pub mod ix;
 pub mod judged;
 pub mod keys;
+#[cfg(feature = "native")]
+pub mod native;
 pub mod observe;
 pub mod outcome;
 pub mod parties;

@@ -68,6 +68,8 @@ impl World {
         });
         let mut svm = LiteSVM::new();
         svm.add_program(millrace::ID, &program).expect("LiteSVM loads the program");
+        #[cfg(feature = "native")]
+        crate::native::install(&mut svm);
         let mut world = Self {
             svm,
             deployer: key("deployer"),

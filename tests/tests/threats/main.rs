@@ -5,3 +5,4 @@ mod addresses;
 mod admin;
 mod closed;
 mod receivers;
+mod strangers;
