@@ -17,9 +17,10 @@ demo: ## set up, build, and show a whole market on a local network; ARGS="..." g
 test: ## everything that has to pass before a change is merged
 	toolchain/test
 
-program: ## build the on-chain program to target/deploy/millrace.so
+program: ## build the on-chain program, and the one its upgrade is tested with, to target/deploy
 	toolchain/setup-system
 	toolchain/build-program
+	toolchain/build-program tests/second-build
 
 idl: ## write idl/millrace.json from the program's source
 	cargo run --locked --quiet -p millrace-idl
@@ -36,6 +37,7 @@ setup: ## only make what building needs: SBF compiler, Python environment, local
 fmt: ## format all Rust code
 	cargo fmt --all
 	cargo fmt --manifest-path localnet/Cargo.toml
+	cargo fmt --manifest-path tests/second-build/Cargo.toml
 
 lint: ## clippy, warnings refused
 	cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -52,11 +52,6 @@ pub struct Figures {
 }
 
 impl World {
-    /// What the config says of the market's token.
-    pub fn market(&self) -> client::Market {
-        client::Market::from(&*self.config())
-    }
-
     /// `count` sellers with a verified node each.
     pub fn sellers(&mut self, count: u8) -> Vec<(Seller, Pubkey)> {
         let seller = |world: &mut Self, n: u8| {

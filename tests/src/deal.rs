@@ -203,7 +203,11 @@ impl World {
             assert!(is_kept(provider.claims, claimed), "I2: what claims are for is kept");
             let locked = stakes + bonds + provider.lease_bonds;
             assert_eq!(provider.locked, locked, "I3: locked = nodes' locked stake + bonds");
-            assert_eq!(provider.open_claims as usize, against().count(), "a provider stays while claims on it are open");
+            assert_eq!(
+                provider.open_claims as usize,
+                against().count(),
+                "a provider stays while claims on it are open"
+            );
             let due = claims.iter().filter(|(_, claim)| claim.beneficiary == key).count();
             assert_eq!(provider.claims_due as usize, due, "a provider stays while claims are due to it");
             let judged = self.all::<millrace::state::SlashCase>();

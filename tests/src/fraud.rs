@@ -217,7 +217,7 @@ pub fn execute_slash(world: &World, case: &Pubkey) -> Instruction {
 pub fn execute_slash_with(world: &World, case: &Pubkey, others: &[Pubkey]) -> Instruction {
     let state = world.read::<FraudCase>(case);
     let provider = world.read::<Provider>(&state.provider);
-    millrace_client::ix::execute_slash(case, &state, &provider, &world.market_accounts(), others)
+    millrace_client::ix::execute_slash(case, &state, &provider, &world.market(), others)
 }
 
 /// Closes a case.

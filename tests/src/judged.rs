@@ -15,11 +15,6 @@ pub fn audit_args(report: &Report, leaf: &NodeLeaf) -> ApplyAuditArgs {
 }
 
 impl World {
-    /// What instructions name of the market.
-    pub fn market_accounts(&self) -> ix::Market {
-        ix::Market::from(&*self.config())
-    }
-
     /// Charges the node of `leaf`, the first known of `report`; the watcher of `accusation` signs and is paid.
     pub fn charge(&self, accusation: &Accusation, report: &Report, leaf: &NodeLeaf, others: &[Pubkey]) -> Instruction {
         let node = Pubkey::new_from_array(leaf.node);
@@ -41,7 +36,7 @@ impl World {
 
     /// The execution of a judged case.
     pub fn judged_execution(&self, case: &Pubkey) -> Instruction {
-        ix::execute_slash_case(case, &self.read::<SlashCase>(case), &self.market_accounts())
+        ix::execute_slash_case(case, &self.read::<SlashCase>(case), &self.market())
     }
 
     /// Executes a judged case; the deployer pays, who is a stranger to it.

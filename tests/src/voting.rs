@@ -29,16 +29,6 @@ pub struct Voter {
 }
 
 impl World {
-    /// What the config says of the market's token.
-    pub fn market(&self) -> Market {
-        Market {
-            mint: self.mint,
-            token_program: self.standard.id(),
-            treasury: self.treasury,
-            oracle_pool: self.oracle_pool,
-        }
-    }
-
     /// A holder of `amount` base units and as much again for deposits, nothing locked. Its lock, its vault and its vote
     /// on the first proposal have bump 255.
     pub fn holder(&mut self, name: &str, amount: u64) -> Voter {

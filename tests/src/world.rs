@@ -206,6 +206,14 @@ impl World {
         copy
     }
 
+    /// The bytes of the account at `address`, to compare with later ones.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn bytes(&self, address: &Pubkey) -> Vec<u8> {
+        self.svm.get_account(address).unwrap_or_else(|| panic!("there is no account at {address}")).data
+    }
+
     /// Overwrites the program's account at `address`: for states no sequence of calls reaches quickly.
     pub fn rewrite<T: ZeroCopy>(&mut self, address: &Pubkey, change: impl FnOnce(&mut T)) {
         let mut state = self.read::<T>(address);

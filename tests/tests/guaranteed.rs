@@ -2,7 +2,9 @@
 
 use millrace::events::{CompensationClaimed, FailedOver, LeaseClosed, LeaseSettled, UnkeptClaimed};
 use millrace::instructions::PlaceBidArgs;
-use millrace::state::{Claim, Job, JobState, Lease, LeaseRole, LeaseState, Node, Provider, ProviderStatus, NO_POSITION};
+use millrace::state::{
+    Claim, Job, JobState, Lease, LeaseRole, LeaseState, Node, Provider, ProviderStatus, NO_POSITION,
+};
 use millrace_core::leaves::LeaseStatus;
 use millrace_tests::*;
 

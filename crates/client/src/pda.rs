@@ -39,6 +39,11 @@ pub fn lease(job: &Pubkey, index: u8) -> Pubkey {
     find(&[LEASE_SEED, job.as_ref(), &[index]])
 }
 
+/// The claim numbered `number` on a provider account's bonds.
+pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
+    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()])
+}
+
 /// The token vault of a provider, customer or lock account.
 pub fn vault(owner: &Pubkey) -> Pubkey {
     find(&[VAULT_SEED, owner.as_ref()])

@@ -33,7 +33,7 @@ impl Passed {
     }
 
     fn slash(&self, world: &World, oracle: &Pubkey, args: SlashOracleArgs) -> Instruction {
-        slash_oracle(&self.case, &world.read::<FraudCase>(&self.case), oracle, &world.market_accounts(), args)
+        slash_oracle(&self.case, &world.read::<FraudCase>(&self.case), oracle, &world.market(), args)
     }
 }
 

@@ -60,7 +60,7 @@ fn the_new_cold_key_has_everything_and_the_old_one_nothing() {
         world.assert_refused(&[call], &[&seller.authority], MillraceError::WrongAuthority);
     }
     // The vault still signs by the key the account was opened under; the money goes to the new owner's account.
-    let (key, provider, market) = (next.pubkey(), seller.provider, world.market_accounts());
+    let (key, provider, market) = (next.pubkey(), seller.provider, world.market());
     world.must(&[begin_unstake(&key, &provider, STAKE)], &[&next]);
     world.warp_secs(unbonding_secs(&world));
     let to_the_old = withdraw(&key, &provider, &seller.tokens, &market);
