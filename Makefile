@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test program idl localnet anchor setup fmt lint deny clean
+.PHONY: help demo test program idl localnet anchor setup fmt lint deny coverage clean
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lint: ## clippy, warnings refused
 
 deny: ## check every crate's source, licence and version
 	toolchain/deny
+
+coverage: ## which lines of the program its tests reach; fails below 95%
+	toolchain/coverage
 
 clean: ## remove target/ and .demo/; the cache folder stays (its path is printed)
 	rm -rf target .demo
