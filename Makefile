@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test program idl localnet anchor setup fmt lint clean
+.PHONY: help demo test program idl localnet anchor setup fmt lint deny coverage clean
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ fmt: ## format all Rust code
 
 lint: ## clippy, warnings refused
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny: ## check every crate's source, licence and version
+	toolchain/deny
+
+coverage: ## which lines of the program its tests reach; fails below 95%
+	toolchain/coverage
 
 clean: ## remove target/ and .demo/; the cache folder stays (its path is printed)
 	rm -rf target .demo

@@ -13,6 +13,7 @@
 //!
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
+pub mod books_from_events;
 pub mod buffers;
 pub mod cluster;
 pub mod deal;
@@ -22,11 +23,15 @@ pub mod genesis;
 pub mod ix;
 pub mod judged;
 pub mod keys;
+#[cfg(feature = "native")]
+pub mod native;
+pub mod observe;
 pub mod outcome;
 pub mod parties;
 pub mod pda;
 pub mod record;
 pub mod report;
+pub mod scenarios;
 pub mod tokens;
 pub mod voting;
 pub mod world;

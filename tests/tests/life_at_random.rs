@@ -7,6 +7,8 @@ use millrace::instructions::{PlaceBidArgs, PostJobArgs};
 use millrace::state::{Claim, Customer, Job, Lease, LeaseRole, Node, Provider, Requirements};
 use millrace_core::hash::sha256;
 use millrace_core::leaves::LeaseStatus;
+use millrace_tests::books_from_events::Bookkeeper;
+use millrace_tests::observe::watch;
 use millrace_tests::*;
 
 /// Markets tried.
@@ -351,6 +353,12 @@ impl Market {
 
 #[test]
 fn whatever_anyone_does_the_books_hold_and_everyone_can_leave() {
+    let books = watch(Bookkeeper::default(), live);
+    assert!(books.booked > 1_000, "only {} transactions were booked", books.booked);
+}
+
+/// All walks, with someone looking on who keeps the books from events alone.
+fn live() {
     let calls = MOVES.iter().map(|(name, _)| *name).filter(|name| *name != WAIT);
     let mut accepted: BTreeMap<&str, u32> = calls.map(|name| (name, 0)).collect();
     let weights: u64 = MOVES.iter().map(|(_, weight)| weight).sum();

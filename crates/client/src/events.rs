@@ -192,7 +192,7 @@ events! {
     Appealed { sequence, appealed, proposal, appeal_until }
     VoteCast {
         sequence, proposal, voter, is_yes, weight, yes_weight, no_weight, voted_amount, lock_held_until,
-        lock_open_votes,
+        lock_open_votes, vote,
     }
     VoteClosed { sequence, lock, vote, open_votes }
     ProposalExecuted { sequence, proposal, kind, target, amount }

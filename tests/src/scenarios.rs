@@ -10,10 +10,11 @@ use millrace_client::ix as client;
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 use millrace_core::leaves::{LeaseStatus, NodeLeaf, Verdict};
 use millrace_core::proof::{query, Commit, Query, Task, MAX_N, MAX_ROUNDS, QUERIES};
-use millrace_tests::fraud::{execute_slash, prove_link, SparseRun, Value};
-use millrace_tests::record::Extent;
-use millrace_tests::voting::{NO_TARGET, VOTES};
-use millrace_tests::*;
+
+use crate::fraud::{execute_slash, prove_link, SparseRun, Value};
+use crate::record::Extent;
+use crate::voting::{NO_TARGET, VOTES};
+use crate::*;
 
 /// Levels of a tree with a million leaves.
 const MILLION_LEAVES_LEVELS: u32 = 20;
