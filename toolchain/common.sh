@@ -123,3 +123,17 @@ in_sbf_root() {
     --setenv HOME /tmp --setenv PATH /usr/sbin:/usr/bin:/sbin:/bin --setenv LC_ALL C.UTF-8 --setenv CARGO_HOME /cargo \
     --chdir / "${options[@]}" -- "$@"
 }
+
+# is_twin FILE: whether it is a build with planted faults (toolchain/build-twin), for tests only.
+TWIN_MARKER='MILLRACE TWIN WITH PLANTED FAULTS, NEVER DEPLOY'
+is_twin() { LC_ALL=C grep -qaF "$TWIN_MARKER" "$1"; }
+
+# refuse_twin FILE...: dies if one of them must never be deployed. For every script that deploys.
+refuse_twin() {
+  local file
+  for file in "$@"; do
+    if [[ -f $file ]] && is_twin "$file"; then
+      die "$file is the twin with planted faults, for tests only: it must never be deployed (toolchain/build-program builds the program)"
+    fi
+  done
+}

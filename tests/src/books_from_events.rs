@@ -80,7 +80,10 @@ impl Ledger {
                     for (name, amount) in &account.amounts {
                         let by_events = booked.amounts.get(name).copied().unwrap_or(0);
                         if by_events != *amount {
-                            found.push(format!("{} {address}: {name} is {amount}, by its events {by_events}", account.kind));
+                            found.push(format!(
+                                "{} {address}: {name} is {amount}, by its events {by_events}",
+                                account.kind
+                            ));
                         }
                     }
                 }
@@ -112,7 +115,8 @@ impl Reading<'_> {
             self.ledger.entries.entry(self.address(path)).or_insert(entry);
         } else if let Some(path) = step.strip_prefix("close ") {
             let address = self.address(path);
-            let entry = self.ledger.entries.remove(&address).unwrap_or_else(|| panic!("{} closes {address}", self.name));
+            let entry =
+                self.ledger.entries.remove(&address).unwrap_or_else(|| panic!("{} closes {address}", self.name));
             // A vote has no numbers of its own.
             if let Some(before) = entry.amounts.get("sequence") {
                 assert_eq!(before + 1, self.number("sequence"), "{}: the last number of {address}", self.name);

@@ -1,7 +1,7 @@
 //! A job between one buyer and one seller, brought to any point of its life.
 
 use millrace::instructions::{PostJobArgs, SettleLeaseArgs};
-use millrace::state::{Bid, Claim, Customer, Job, Lease, Node, NodeClass, Provider, Requirements};
+use millrace::state::{Bid, Customer, Job, NodeClass, Requirements};
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_core::money::MILL;
 use millrace_core::score::Objective;
@@ -157,75 +157,6 @@ impl World {
         let (bids, rest) = data[Job::space(0)..].as_chunks::<{ std::mem::size_of::<Bid>() }>();
         assert!(rest.is_empty(), "the leaderboard is not a whole number of bids");
         bids.iter().take(count).map(|bid| bytemuck::pod_read_unaligned(bid)).collect()
-    }
-
-    /// The books of the whole market hold: I1 to I6, every sum taken over all accounts of the program.
-    ///
-    /// # Panics
-    /// Naming the invariant that fails.
-    pub fn assert_books(&self) {
-        let jobs = self.all::<Job>();
-        let leases = self.all::<Lease>();
-        let nodes = self.all::<Node>();
-        let claims = self.all::<Claim>();
-        for (key, customer) in self.all::<Customer>() {
-            assert!(self.tokens(&customer.vault) >= customer.owed(), "I1: the vault of customer {key} is short");
-            customer.invariant().expect("I4: deposited + received = spent + refunded + held");
-            let mine = || leases.iter().map(|(_, lease)| lease).filter(|lease| lease.customer == key);
-            let job_reserves: u64 =
-                jobs.iter().filter(|(_, job)| job.customer == key).map(|(_, job)| job.reserve_amount).sum();
-            let lease_reserves: u64 = mine().map(|lease| lease.reserve_amount).sum();
-            let dispute_bonds: u64 = self.dispute_bonds(&key);
-            let reserved = job_reserves + lease_reserves + dispute_bonds;
-            assert_eq!(customer.reserved, reserved, "I4: reserved is what jobs, leases and disputes hold");
-            let holdbacks: u64 = mine().map(|lease| lease.holdback_amount).sum();
-            assert_eq!(customer.holdbacks, holdbacks, "I4: holdbacks are what leases hold back");
-            let due = claims.iter().filter(|(_, claim)| claim.beneficiary == key).count();
-            assert_eq!(customer.claims_due as usize, due, "a customer stays while claims are due to it");
-        }
-        for (key, provider) in self.all::<Provider>() {
-            assert!(self.tokens(&provider.vault) >= provider.owed(), "I2: the vault of provider {key} is short");
-            provider.invariant().expect("I3: bonds ≤ locked ≤ stake");
-            let mine = || nodes.iter().map(|(_, node)| node).filter(|node| node.provider == key);
-            let bonds: u64 = mine().map(|node| node.bid_bond).sum();
-            let stakes: u64 = mine().filter(|node| !node.is_retired()).map(|node| node.locked_stake).sum();
-            let open_leases = leases.iter().filter(|(_, lease)| lease.provider == key).count();
-            assert_eq!(usize::from(provider.open_leases), open_leases, "a provider stays while its leases are open");
-            assert_eq!(provider.bonds, bonds, "I3: bonds stand behind bids");
-            let of_leases = leases.iter().filter(|(_, lease)| lease.provider == key);
-            let lease_bonds: u64 = of_leases.map(|(_, lease)| lease.bond_left).sum();
-            let against = || claims.iter().map(|(_, claim)| claim).filter(|claim| claim.provider == key);
-            let claimed: u64 = against().map(|claim| claim.amount).sum();
-            // A slash takes from bonds and claims without knowing whose they are: the first to come gets what is left.
-            let was_slashed = provider.slashed_total > 0;
-            let is_kept = |kept: u64, wanted: u64| kept == wanted || (was_slashed && kept < wanted);
-            assert!(is_kept(provider.lease_bonds, lease_bonds), "I3: lease bonds are what stands behind leases");
-            assert!(is_kept(provider.claims, claimed), "I2: what claims are for is kept");
-            let locked = stakes + bonds + provider.lease_bonds;
-            assert_eq!(provider.locked, locked, "I3: locked = nodes' locked stake + bonds");
-            assert_eq!(
-                provider.open_claims as usize,
-                against().count(),
-                "a provider stays while claims on it are open"
-            );
-            let due = claims.iter().filter(|(_, claim)| claim.beneficiary == key).count();
-            assert_eq!(provider.claims_due as usize, due, "a provider stays while claims are due to it");
-            let judged = self.all::<millrace::state::SlashCase>();
-            let judged = || judged.iter().map(|(_, case)| case).filter(|case| case.provider == key);
-            assert_eq!(
-                provider.frozen,
-                judged().map(|case| case.frozen_amount).sum::<u64>(),
-                "frozen is what cases hold"
-            );
-            assert_eq!(provider.open_slash_cases as usize, judged().count(), "a provider stays while it is judged");
-        }
-        for (key, lease) in leases {
-            lease.invariant().unwrap_or_else(|_| panic!("I5: lease {key} charged other than per_sec × paid_secs"));
-            let paid_secs = lease.paid_secs + lease.lost_claimed_secs;
-            assert!(paid_secs <= lease.max_secs, "I5: lease {key} was paid beyond its length");
-        }
-        let config = self.config();
-        assert_eq!(self.supply(), config.genesis_supply - config.burned_total, "I6: supply = genesis − burned");
     }
 
     /// All accounts of one kind, in the order of their addresses.

@@ -1,5 +1,7 @@
 //! A market's beginning, with parameters of seconds.
 
+use std::rc::Rc;
+
 use millrace::constants::ENDPOINT_LEN;
 use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::state::{Beacons, DurationBounds, Params, Span};
@@ -22,11 +24,19 @@ pub struct Genesis {
     pub bounds: DurationBounds,
     /// Weight of each seat.
     pub weights: Vec<u64>,
+    /// The program, when it is another than the built one.
+    pub program: Option<Rc<[u8]>>,
 }
 
 impl Default for Genesis {
     fn default() -> Self {
-        Self { standard: TokenStandard::Token, params: local_params(), bounds: local_bounds(), weights: vec![1; 3] }
+        Self {
+            standard: TokenStandard::Token,
+            params: local_params(),
+            bounds: local_bounds(),
+            weights: vec![1; 3],
+            program: None,
+        }
     }
 }
 
@@ -131,7 +141,10 @@ impl World {
 
     /// A market with its accounts at full size, but no seats and not sealed.
     pub fn unsealed(genesis: &Genesis) -> Self {
-        let mut world = Self::bare(genesis.standard);
+        let mut world = match &genesis.program {
+            Some(program) => Self::bare_with(genesis.standard, program),
+            None => Self::bare(genesis.standard),
+        };
         let deployer = world.deployer.insecure_clone();
         let args = InitializeArgs { params: genesis.params, bounds: genesis.bounds };
         world.must(&[ix::initialize(&world, args)], &[&deployer]);

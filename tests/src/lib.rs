@@ -13,6 +13,7 @@
 //!
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
+pub mod books;
 pub mod books_from_events;
 pub mod buffers;
 pub mod cluster;
@@ -23,6 +24,7 @@ pub mod genesis;
 pub mod ix;
 pub mod judged;
 pub mod keys;
+pub mod machine;
 #[cfg(feature = "native")]
 pub mod native;
 pub mod observe;
@@ -38,6 +40,7 @@ pub mod world;
 
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+pub use books::Books;
 pub use cluster::{cluster_args, guaranteed_args, Cluster, Figures};
 pub use deal::{job_args, Deal, BID_PER_SEC};
 pub use genesis::{local_bounds, local_params, Genesis};

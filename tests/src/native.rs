@@ -108,7 +108,11 @@ fn write_back(invoke_context: &InvokeContext, accounts: &[AccountInfo]) -> Resul
 }
 
 /// Gives the program what another program left in the accounts it was lent.
-fn read_back(invoke_context: &InvokeContext, accounts: &[AccountInfo], lent: &Instruction) -> Result<(), InstructionError> {
+fn read_back(
+    invoke_context: &InvokeContext,
+    accounts: &[AccountInfo],
+    lent: &Instruction,
+) -> Result<(), InstructionError> {
     let instruction = invoke_context.transaction_context.get_current_instruction_context()?;
     let writable = lent.accounts.iter().filter(|meta| meta.is_writable).map(|meta| meta.pubkey);
     for key in writable {

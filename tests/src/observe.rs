@@ -139,7 +139,12 @@ pub(crate) fn wants_state_before(instructions: &[Instruction]) -> bool {
     OBSERVER.with_borrow(|observer| observer.as_ref().is_some_and(|observer| observer.wants_state_before(instructions)))
 }
 
-pub(crate) fn accepted(before: Option<World>, after: &World, (instructions, payer): (&[Instruction], Pubkey), receipt: &Receipt) {
+pub(crate) fn accepted(
+    before: Option<World>,
+    after: &World,
+    (instructions, payer): (&[Instruction], Pubkey),
+    receipt: &Receipt,
+) {
     told(|observer| observer.accepted(Accepted { before, after, instructions, payer, receipt }));
 }
 

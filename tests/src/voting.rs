@@ -3,7 +3,7 @@
 use anchor_lang::AnchorSerialize;
 use millrace::instructions::ProposeArgs;
 use millrace::state::{Proposal, ProposalKind};
-use millrace_client::ix::{self, Market};
+use millrace_client::ix;
 use millrace_core::money::MILL;
 
 use crate::keys::key_where;

@@ -66,8 +66,13 @@ impl World {
         let program = std::fs::read(Path::new(PROGRAM_PATH)).unwrap_or_else(|error| {
             panic!("{PROGRAM_PATH} cannot be read ({error}): build the program with `make program` first")
         });
+        Self::bare_with(standard, &program)
+    }
+
+    /// As [`World::bare`], with another build of the program.
+    pub fn bare_with(standard: TokenStandard, program: &[u8]) -> Self {
         let mut svm = LiteSVM::new();
-        svm.add_program(millrace::ID, &program).expect("LiteSVM loads the program");
+        svm.add_program(millrace::ID, program).expect("LiteSVM loads the program");
         #[cfg(feature = "native")]
         crate::native::install(&mut svm);
         let mut world = Self {

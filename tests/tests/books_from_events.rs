@@ -41,7 +41,8 @@ fn every_amount_of_every_account_is_in_the_books() {
                 let (name, _) = field;
                 let docs: String = fields.split(&format!("pub {name}: u64,")).next().unwrap_or_default().into();
                 let doc = docs.rsplit("\n    pub ").next().unwrap_or_default();
-                if doc.contains("ase unit") || doc.contains("lamports") || name.ends_with("_amount") || name == "amount" {
+                if doc.contains("ase unit") || doc.contains("lamports") || name.ends_with("_amount") || name == "amount"
+                {
                     let is_excused = NOT_BALANCES.iter().any(|(of, excused, _)| (*of, *excused) == (kind, name));
                     assert!(is_excused || known[kind].contains(&name), "{kind}.{name} is in no books");
                     seen.insert(format!("{kind}.{name}"));

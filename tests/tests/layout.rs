@@ -222,7 +222,10 @@ fn every_layout_is_as_it_was_frozen() {
         assert_eq!(sum, size, "{name} has padding that the compiler chose");
         assert_eq!((fields[0].name.as_str(), fields[0].kind.as_str(), version_at), ("version", "u8", 0), "{name}");
         let last = fields.last().expect("an account has fields");
-        assert!(last.name.starts_with("reserved") && last.kind == format!("[u8; {RESERVED}]"), "{name} keeps no reserve");
+        assert!(
+            last.name.starts_with("reserved") && last.kind == format!("[u8; {RESERVED}]"),
+            "{name} keeps no reserve"
+        );
         assert_eq!(reserved_at + RESERVED, size, "{name}: the reserve comes last");
         let layout = json!({
             "first_bytes": hex(discriminator),
@@ -233,7 +236,9 @@ fn every_layout_is_as_it_was_frozen() {
     }
     let parts: serde_json::Map<String, Value> = parts
         .iter()
-        .map(|(name, fields)| (name.clone(), json!({ "bytes": bytes(name, &parts), "fields": places(fields, 0, &parts) })))
+        .map(|(name, fields)| {
+            (name.clone(), json!({ "bytes": bytes(name, &parts), "fields": places(fields, 0, &parts) }))
+        })
         .collect();
     let found = text(&json!({
         "version": ACCOUNT_VERSION,

@@ -33,7 +33,10 @@ pub fn accounts(instruction: &str, count: usize) -> Vec<String> {
     let found = list(&IDL, "instructions").iter().find(|found| name(found) == instruction);
     let found = found.unwrap_or_else(|| panic!("idl/millrace.json does not know {instruction}: run make idl"));
     let mut names: Vec<String> = list(found, "accounts").iter().map(|account| name(account).to_owned()).collect();
-    assert!(names.len() <= count, "{instruction} was sent with {count} accounts, the IDL names {names:?}: run make idl");
+    assert!(
+        names.len() <= count,
+        "{instruction} was sent with {count} accounts, the IDL names {names:?}: run make idl"
+    );
     names.extend((0..count - names.len()).map(|n| format!("remaining account {n}")));
     names
 }

@@ -41,7 +41,11 @@ pub fn kind(account: &Account) -> Kind {
         found.map_or(Kind::Other, |(name, _)| Kind::Ours(name))
     } else if is_of(anchor_spl::token::ID) || is_of(anchor_spl::token_2022::ID) {
         let is_tokens = account.data.len() == TOKENS_LEN || account.data.get(TOKENS_LEN) == Some(&2);
-        if is_tokens { Kind::Tokens } else { Kind::Mint }
+        if is_tokens {
+            Kind::Tokens
+        } else {
+            Kind::Mint
+        }
     } else if is_of(solana_sdk_ids::system_program::ID) && account.data.is_empty() {
         Kind::Wallet
     } else {

@@ -112,8 +112,9 @@ impl Stage {
     /// Sends without the limits of a network: the stranger's signature may be one too many.
     fn send(&mut self, call: &Instruction) -> Result<(), Refusal> {
         let signing = call.accounts.iter().filter(|meta| meta.is_signer);
-        let mut signers: BTreeMap<Pubkey, &Keypair> =
-            signing.map(|meta| (meta.pubkey, self.keys.get(&meta.pubkey).expect("every signer's key is known"))).collect();
+        let mut signers: BTreeMap<Pubkey, &Keypair> = signing
+            .map(|meta| (meta.pubkey, self.keys.get(&meta.pubkey).expect("every signer's key is known")))
+            .collect();
         signers.insert(self.payer.pubkey(), &self.payer);
         let signers: Vec<&Keypair> = signers.into_values().collect();
         self.world.svm.expire_blockhash();

@@ -50,8 +50,7 @@ pub fn add(world: &mut World) {
         .collect();
     let parties = world.parties.iter().chain(world.keyring.keys());
     let all = accounts.iter().map(|(address, _)| address).chain(parties);
-    let twins: BTreeMap<Pubkey, Pubkey> =
-        all.map(|address| (*address, named(&format!("twin of {address}")))).collect();
+    let twins: BTreeMap<Pubkey, Pubkey> = all.map(|address| (*address, named(&format!("twin of {address}")))).collect();
     for (address, mut account) in accounts {
         for at in 0..account.data.len().saturating_sub(31) {
             let bytes: [u8; 32] = account.data[at..at + 32].try_into().expect("a range of 32 bytes");

@@ -17,7 +17,8 @@ fn lamports_sent_ahead_keep_no_account_shut() {
     at_each_instruction(scenario, |name, transaction| {
         for address in transaction.opened() {
             let gift = Account { lamports: 1, owner: system_program::ID, ..Account::default() };
-            let opened = transaction.again(|world| world.svm.set_account(address, gift).expect("LiteSVM takes it"), &[]);
+            let opened =
+                transaction.again(|world| world.svm.set_account(address, gift).expect("LiteSVM takes it"), &[]);
             let after = opened.unwrap_or_else(|refusal| {
                 panic!("{name}: one lamport at {address} shuts it: {}\n{}", refusal.error, refusal.logs.join("\n"))
             });
@@ -111,19 +112,53 @@ proptest! {
 fn no_prefix_of_seeds_is_another() {
     use millrace::constants::*;
     let prefixes: Vec<&[u8]> = vec![
-        CONFIG_SEED, PROVIDER_SEED, NODE_SEED, CUSTOMER_SEED, JOB_SEED, LEASE_SEED, VAULT_SEED, ORACLES_SEED,
-        ORACLE_SEED, REPORTS_SEED, BEACONS_SEED, FRAUD_SEED, CLAIM_SEED, DISPUTE_SEED, SLASH_SEED, LOCK_SEED,
-        PROPOSAL_SEED, VOTE_SEED, GOVERNANCE_SEED, TREASURY_SEED, ORACLE_POOL_SEED,
+        CONFIG_SEED,
+        PROVIDER_SEED,
+        NODE_SEED,
+        CUSTOMER_SEED,
+        JOB_SEED,
+        LEASE_SEED,
+        VAULT_SEED,
+        ORACLES_SEED,
+        ORACLE_SEED,
+        REPORTS_SEED,
+        BEACONS_SEED,
+        FRAUD_SEED,
+        CLAIM_SEED,
+        DISPUTE_SEED,
+        SLASH_SEED,
+        LOCK_SEED,
+        PROPOSAL_SEED,
+        VOTE_SEED,
+        GOVERNANCE_SEED,
+        TREASURY_SEED,
+        ORACLE_POOL_SEED,
     ];
     let source = include_str!("../../../programs/millrace/src/constants.rs");
     assert_eq!(source.matches("_SEED: &[u8] = b\"").count(), prefixes.len(), "every prefix is compared");
     // What is hashed is all seeds joined: a prefix counts with what can follow it.
     const KEY: usize = 32;
     let tails: Vec<(&[u8], usize)> = vec![
-        (CONFIG_SEED, 0), (PROVIDER_SEED, KEY), (NODE_SEED, KEY + 4), (CUSTOMER_SEED, KEY), (JOB_SEED, KEY + 8),
-        (LEASE_SEED, KEY + 1), (VAULT_SEED, KEY), (ORACLES_SEED, 0), (ORACLE_SEED, KEY), (REPORTS_SEED, 0),
-        (BEACONS_SEED, 0), (FRAUD_SEED, KEY), (CLAIM_SEED, KEY + 4), (DISPUTE_SEED, KEY), (SLASH_SEED, KEY + 4),
-        (LOCK_SEED, KEY), (PROPOSAL_SEED, 8), (VOTE_SEED, 2 * KEY), (GOVERNANCE_SEED, 0), (TREASURY_SEED, 0),
+        (CONFIG_SEED, 0),
+        (PROVIDER_SEED, KEY),
+        (NODE_SEED, KEY + 4),
+        (CUSTOMER_SEED, KEY),
+        (JOB_SEED, KEY + 8),
+        (LEASE_SEED, KEY + 1),
+        (VAULT_SEED, KEY),
+        (ORACLES_SEED, 0),
+        (ORACLE_SEED, KEY),
+        (REPORTS_SEED, 0),
+        (BEACONS_SEED, 0),
+        (FRAUD_SEED, KEY),
+        (CLAIM_SEED, KEY + 4),
+        (DISPUTE_SEED, KEY),
+        (SLASH_SEED, KEY + 4),
+        (LOCK_SEED, KEY),
+        (PROPOSAL_SEED, 8),
+        (VOTE_SEED, 2 * KEY),
+        (GOVERNANCE_SEED, 0),
+        (TREASURY_SEED, 0),
         (ORACLE_POOL_SEED, 0),
     ];
     for (n, (a, a_tail)) in tails.iter().enumerate() {

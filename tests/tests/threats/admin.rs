@@ -8,7 +8,8 @@ use millrace_tests::{scenarios, Pubkey, World};
 
 /// Names of the instructions of genesis, the guardian and carried-out votes, from the program's own folders.
 fn admin_calls() -> BTreeSet<String> {
-    let folder = |name: &str| concat!(env!("CARGO_MANIFEST_DIR"), "/../programs/millrace/src/instructions/").to_owned() + name;
+    let folder =
+        |name: &str| concat!(env!("CARGO_MANIFEST_DIR"), "/../programs/millrace/src/instructions/").to_owned() + name;
     let files = ["admin", "governance"].map(|name| std::fs::read_dir(folder(name)).expect("the folder is there"));
     let names = files.into_iter().flatten().map(|file| {
         let name = file.expect("a folder lists").file_name();
@@ -16,7 +17,14 @@ fn admin_calls() -> BTreeSet<String> {
     });
     // The voters' own: they move their own tokens, or count them.
     const OF_VOTERS: [&str; 9] = [
-        "lock_votes", "extend_lock", "unlock_votes", "vote", "close_vote", "propose", "propose_upgrade", "close_proposal",
+        "lock_votes",
+        "extend_lock",
+        "unlock_votes",
+        "vote",
+        "close_vote",
+        "propose",
+        "propose_upgrade",
+        "close_proposal",
         "sweep_surplus",
     ];
     names.filter(|name| !OF_VOTERS.contains(&name.as_str())).collect()
@@ -50,7 +58,10 @@ fn no_admin_call_moves_money_of_a_user_or_the_books_of_it() {
         if calls.contains(name) {
             let before = transaction.before.as_ref().expect("the world before was asked for");
             let kept = |world: Vec<(Pubkey, u64)>, of: &[(Pubkey, u64)]| {
-                world.into_iter().filter(|(address, _)| of.iter().any(|(known, _)| known == address)).collect::<Vec<_>>()
+                world
+                    .into_iter()
+                    .filter(|(address, _)| of.iter().any(|(known, _)| known == address))
+                    .collect::<Vec<_>>()
             };
             let (tokens, books) = (vaults(before), owed(before));
             assert_eq!(kept(vaults(transaction.after), &tokens), tokens, "{name} moved tokens of a user");

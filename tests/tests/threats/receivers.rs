@@ -19,7 +19,9 @@ fn wallets(world: &World) -> Vec<(Pubkey, Pubkey)> {
     ]
     .concat();
     let accounts = world.snapshot().into_iter();
-    let tokens = accounts.filter(|(address, account)| account.owner == world.standard.id() && !vaults.contains(address) && account.data.len() > STATE_AT + 32);
+    let tokens = accounts.filter(|(address, account)| {
+        account.owner == world.standard.id() && !vaults.contains(address) && account.data.len() > STATE_AT + 32
+    });
     tokens
         .map(|(address, account)| {
             (address, Pubkey::new_from_array(account.data[32..64].try_into().expect("a range of 32 bytes")))

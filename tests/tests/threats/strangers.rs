@@ -8,7 +8,10 @@ use millrace_tests::{scenarios, Pubkey, World};
 /// The program's own accounts, as they are.
 fn books(world: &World) -> Vec<(Pubkey, Vec<u8>)> {
     let accounts = world.snapshot().into_iter();
-    accounts.filter(|(_, account)| account.owner == millrace::ID).map(|(address, account)| (address, account.data)).collect()
+    accounts
+        .filter(|(_, account)| account.owner == millrace::ID)
+        .map(|(address, account)| (address, account.data))
+        .collect()
 }
 
 /// Whatever is called, a token more in every vault and wallet is seen by no book. (Only the oracle pool is left out: what

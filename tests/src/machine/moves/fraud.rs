@@ -1,0 +1,135 @@
+//! Moves of who proves frauds.
+
+use std::rc::Rc;
+
+use millrace::state::Beacons;
+use millrace_core::proof::Task;
+
+use crate::fraud::{close_case as close, compute_limit, ed25519, execute_slash as execute, SparseRun, Value};
+use crate::fraud::{open_case as open, prove_entry as entry, prove_link as link};
+use crate::machine::model::CaseModel;
+use crate::machine::{Actor, Dice, Market, Plan};
+use crate::{pda, Keypair, Pubkey, Signer};
+
+/// Cases open at most, so that the dice find the right one often enough.
+const CASES: usize = 3;
+/// Rounds of the computations accused.
+const ROUNDS: u32 = 4;
+/// Compute units a proof may use.
+const UNITS: u32 = 1_400_000;
+
+/// Watcher `nth` accuses `node` of `run`, which its operator signed.
+fn open_case(market: &mut Market, nth: usize, node: &Pubkey, run: SparseRun, operator: &Keypair) -> Plan {
+    let watcher = market.watchers[nth].clone();
+    let provider = market.books.nodes[node].provider;
+    let case = pda::fraud_case(&run.commit.id());
+    let signature = ed25519(operator, &run.commit.to_bytes());
+    let accuse = open(&watcher.authority.pubkey(), &provider, &run.commit, &watcher.tokens);
+    let model = CaseModel {
+        node: *node,
+        provider,
+        epoch: run.commit.epoch,
+        entries: 0,
+        is_link_false: false,
+        bounty: (Actor::Watcher(nth), watcher.tokens),
+        closes_at: 0,
+        owed: None,
+        is_done: false,
+    };
+    market.runs.insert(case, Rc::new(run));
+    let signers = vec![watcher.authority.insecure_clone()];
+    Plan::of(vec![signature, accuse], signers).then(move |books, seen| books.open_case(case, model, seen.now))
+}
+
+/// Anyone executes `case`.
+pub fn execute_slash(market: &Market, case: &Pubkey, caller: &Keypair) -> Plan {
+    let key = *case;
+    let plan = Plan::new(execute(&market.world, &key), caller).about(&[key]);
+    plan.then(move |model, seen| model.execute_slash(&key, seen))
+}
+
+/// Anyone closes `case`.
+pub fn close_case(market: &Market, case: &Pubkey, caller: &Keypair) -> Plan {
+    let key = *case;
+    let epoch = market.world.epoch();
+    let plan = Plan::new(close(&market.world, &key), caller).about(&[key]);
+    plan.then(move |model, _| model.close_case(&key, epoch))
+}
+
+fn any_case(market: &Market, dice: &mut Dice, fit: impl Fn(&CaseModel) -> bool) -> Option<Pubkey> {
+    let is_careless = dice.once_in(8);
+    let cases = market.model.cases.iter().filter(|(_, case)| is_careless || fit(case));
+    dice.pick(&cases.map(|(key, _)| *key).collect::<Vec<_>>())
+}
+
+pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    if market.books.cases.len() >= CASES {
+        return None;
+    }
+    let epoch = market.world.epoch().saturating_sub(dice.below(3));
+    let beacon = market.world.read::<Beacons>(&pda::beacons()).latched(epoch)?.hash;
+    let node = dice.pick(&market.books.nodes.keys().copied().collect::<Vec<_>>())?;
+    let provider = &market.books.providers[&market.books.nodes[&node].provider];
+    let operator = market.keys.get(&provider.operator_at(epoch))?.insecure_clone();
+    let task = Task {
+        beacon,
+        deployment_id: market.world.config().deployment_id,
+        node: node.to_bytes(),
+        gpu_index: dice.below(2) as u32,
+        epoch,
+        nonce: [4; 32],
+        n: 256,
+        rounds: ROUNDS,
+    };
+    let run = match dice.below(5) {
+        0 => SparseRun::new(&task, &[], Value::Right),
+        1 => SparseRun::with_seed_0(&task, [9; 32], &[], Value::Right),
+        2 => SparseRun::new(&task, &[(1, 2), (1, 3), (5, 2), (7, 8)], Value::Wrong),
+        _ => SparseRun::new(&task, &[(1, 2), (3, 4), (5, 6), (7, 8)], Value::Wrong),
+    };
+    let nth = dice.below(market.watchers.len() as u64) as usize;
+    Some(open_case(market, nth, &node, run, &operator))
+}
+
+fn prover(market: &Market, dice: &mut Dice) -> Keypair {
+    let nth = dice.below(market.watchers.len() as u64) as usize;
+    market.watchers[nth].authority.insecure_clone()
+}
+
+pub(super) fn any_entry(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let key = any_case(market, dice, |case| case.owed.is_none() && !case.is_done && case.entries < 3)?;
+    let run = market.runs.get(&key)?.clone();
+    let prover = prover(market, dice);
+    let round = dice.below(u64::from(ROUNDS)) as u32;
+    let prove = entry(&prover.pubkey(), &key, run.entry_proof(round));
+    let plan = Plan::of(vec![compute_limit(UNITS), prove], vec![prover]).about(&[key]).once();
+    Some(plan.then(move |model, seen| model.prove(&key, false, seen.now)))
+}
+
+pub(super) fn any_link(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let key = any_case(market, dice, |case| case.owed.is_none() && !case.is_done && case.entries == 0)?;
+    let run = market.runs.get(&key)?.clone();
+    let prover = prover(market, dice);
+    let round = dice.below(2) as u32;
+    let prove = link(&prover.pubkey(), &key, run.link_proof(round));
+    let plan = Plan::of(vec![compute_limit(UNITS), prove], vec![prover]).about(&[key]).once();
+    Some(plan.then(move |model, seen| model.prove(&key, true, seen.now)))
+}
+
+pub(super) fn any_execution(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let now = market.world.now();
+    let key = any_case(market, dice, |case| {
+        !case.is_done && (case.is_link_false || case.entries >= 3 || now >= case.closes_at)
+    })?;
+    if !market.books.providers.contains_key(&market.model.cases[&key].provider) {
+        return None;
+    }
+    let caller = market.anyone(dice);
+    Some(execute_slash(market, &key, &caller))
+}
+
+pub(super) fn any_close(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let key = any_case(market, dice, |case| case.is_done)?;
+    let caller = market.anyone(dice);
+    Some(close_case(market, &key, &caller))
+}

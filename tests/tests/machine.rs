@@ -1,0 +1,57 @@
+//! The program under the state machine: every order of every call, by everyone. See `millrace_tests::machine`.
+
+use std::collections::BTreeSet;
+
+use millrace_tests::machine::moves::{MOVES, STILL_TO_COME};
+use millrace_tests::machine::{seeds, Tally, Walk};
+use millrace_tests::record::instruction_names;
+
+/// Steps that have to be made.
+const STEPS: u64 = 2_000;
+/// Steps drawn for one walk.
+const LENGTH: usize = 600;
+
+fn check(walk: Walk) -> Tally {
+    walk.check(None).unwrap_or_else(|finding| {
+        seeds::keep(walk, &finding.broken);
+        panic!("seed {} of {} steps: {}\nby {:?}", walk.seed, walk.length, finding.broken, finding.steps);
+    })
+}
+
+#[test]
+fn every_instruction_has_a_move() {
+    let moves: BTreeSet<&str> = MOVES.iter().map(|(name, _, _)| *name).filter(|name| !name.starts_with('(')).collect();
+    let to_come: BTreeSet<&str> = STILL_TO_COME.iter().copied().collect();
+    let instructions: BTreeSet<&str> = instruction_names().into_iter().collect();
+    let missing: Vec<_> =
+        instructions.iter().filter(|name| !moves.contains(**name) && !to_come.contains(**name)).collect();
+    assert!(missing.is_empty(), "the machine has no move for {missing:?}");
+    let unknown: Vec<_> = moves.union(&to_come).filter(|name| !instructions.contains(**name)).collect();
+    assert!(unknown.is_empty(), "the program has no instruction {unknown:?}");
+    assert!(moves.is_disjoint(&to_come), "what has a move is not still to come");
+}
+
+#[test]
+fn walks_that_once_failed_pass() {
+    for walk in seeds::kept() {
+        check(walk);
+    }
+}
+
+#[test]
+fn whatever_anyone_does_the_invariants_hold_and_everyone_can_leave() {
+    let mut tally = Tally::default();
+    for seed in 1.. {
+        tally.merge(&check(Walk { seed, length: LENGTH }));
+        if tally.steps >= STEPS {
+            break;
+        }
+    }
+    println!("{tally:?}");
+    // The rarest need the longest walks; what even these must reach is the market's daily business.
+    for name in
+        ["settle_lease", "close_lease", "exit_lease", "award", "close_job", "sweep_fees", "withdraw", "execute_slash"]
+    {
+        assert!(tally.by_name.contains_key(name), "the walks do not reach {name}: {:?}", tally.by_name);
+    }
+}
