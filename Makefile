@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test soak program idl localnet anchor setup fmt lint clean
+.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage clean
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,9 +20,10 @@ test: ## everything that has to pass before a change is merged
 soak: ## a million steps of the state machine, and every planted fault found; SOAK_STEPS=n SEED=n
 	toolchain/soak
 
-program: ## build the on-chain program to target/deploy/millrace.so
+program: ## build the on-chain program, and the one its upgrade is tested with, to target/deploy
 	toolchain/setup-system
 	toolchain/build-program
+	toolchain/build-program tests/second-build
 
 idl: ## write idl/millrace.json from the program's source
 	cargo run --locked --quiet -p millrace-idl
@@ -39,9 +40,16 @@ setup: ## only make what building needs: SBF compiler, Python environment, local
 fmt: ## format all Rust code
 	cargo fmt --all
 	cargo fmt --manifest-path localnet/Cargo.toml
+	cargo fmt --manifest-path tests/second-build/Cargo.toml
 
 lint: ## clippy, warnings refused
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny: ## check every crate's source, licence and version
+	toolchain/deny
+
+coverage: ## which lines of the program its tests reach; fails below 95%
+	toolchain/coverage
 
 clean: ## remove target/ and .demo/; the cache folder stays (its path is printed)
 	rm -rf target .demo

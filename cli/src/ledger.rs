@@ -1,12 +1,12 @@
 //! Every base unit of the market, read from the chain.
 //!
 //! Two independent counts must meet: the token program's (all token accounts of the mint, and its supply) and the
-//! market's own books (customers, providers, nodes, leases). Where they do not, an invariant is broken.
+//! market's own books (customers, providers, nodes, leases, vote locks). Where they do not, an invariant is broken.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use millrace::state::{Config, Customer, Dispute, Job, Lease, Node, Oracle, Provider};
+use millrace::state::{Config, Customer, Dispute, Job, Lease, Node, Oracle, Provider, VoterLock};
 use millrace_client::token::{mint_supply, token_accounts, TokenHolding};
 use millrace_client::{fetch, fetch_all, pda, Chain, Pubkey};
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub struct Ledger {
     pub customers: Vec<CustomerBooks>,
     /// What each provider has.
     pub providers: Vec<ProviderBooks>,
-    /// I1 to I6.
+    /// I1 to I6, and I8.
     pub invariants: Vec<Invariant>,
 }
 
@@ -76,7 +76,7 @@ pub struct ProviderBooks {
 /// One invariant of the protocol, and what was compared.
 #[derive(Debug, Serialize)]
 pub struct Invariant {
-    /// `I1` to `I6`.
+    /// `I1` to `I6`, or `I8`.
     pub name: &'static str,
     /// What it promises.
     pub promise: &'static str,
@@ -100,6 +100,7 @@ pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
     let leases = fetch_all::<Lease>(chain, &[]).await?;
     let disputes = fetch_all::<Dispute>(chain, &[]).await?;
     let oracles = fetch_all::<Oracle>(chain, &[]).await?;
+    let locks = fetch_all::<VoterLock>(chain, &[]).await?;
     let supply = mint_supply(chain, &config.mint).await?;
     let accounts = token_accounts(chain, &config.token_program, &config.mint).await?;
     let now = chain.unix_timestamp().await?;
@@ -128,12 +129,13 @@ pub async fn read(chain: &dyn Chain) -> Result<Ledger> {
         books(&customers, &jobs, &leases, &disputes),
         seconds(&leases, now),
         supplies(&config, supply, &accounts),
+        votes(&config, &locks, &balances),
     ];
     Ok(Ledger {
         genesis_supply: config.genesis_supply,
         burned: config.burned_total,
         supply,
-        holdings: holdings(&config, (&customers, &providers, &oracles), accounts),
+        holdings: holdings(&config, (&customers, &providers, &oracles, &locks), accounts),
         customers: customers.iter().map(|(key, it)| customer_books(key, it)).collect(),
         providers: providers.iter().map(|(key, it)| provider_books(key, it)).collect(),
         invariants,
@@ -266,15 +268,41 @@ fn supplies(config: &Config, supply: u64, accounts: &[TokenHolding]) -> Invarian
     )
 }
 
+/// Each locked token counts once: in its own lock, which its vault backs, and in the sum that quorums are taken of.
+fn votes(config: &Config, locks: &[(Pubkey, VoterLock)], balances: &BTreeMap<Pubkey, u64>) -> Invariant {
+    let held = |account: &Pubkey| balances.get(account).copied().unwrap_or(0);
+    let short = locks.iter().filter(|(_, lock)| held(&lock.vault) < lock.amount);
+    let mut broken: Vec<String> =
+        short.map(|(key, lock)| format!("{key}: vault {}, locked {}", held(&lock.vault), lock.amount)).collect();
+    let weight: u64 = locks.iter().map(|(_, lock)| lock.weight).sum();
+    if weight != config.vote_weight_total {
+        broken.push(format!("locks weigh {weight}, counted are {}", config.vote_weight_total));
+    }
+    if held(&config.treasury) < config.deposits_held {
+        broken.push(format!("treasury {}, deposits {}", held(&config.treasury), config.deposits_held));
+    }
+    verdict(
+        "I8",
+        "each locked token weighs once, and the treasury holds every deposit",
+        &format!("{} locks weigh {weight}, {} in deposits", locks.len(), config.deposits_held),
+        broken,
+    )
+}
+
+/// Whose accounts own token vaults.
+type Owners<'a> =
+    (&'a [(Pubkey, Customer)], &'a [(Pubkey, Provider)], &'a [(Pubkey, Oracle)], &'a [(Pubkey, VoterLock)]);
+
 fn holdings(
     config: &Config,
-    (customers, providers, oracles): (&[(Pubkey, Customer)], &[(Pubkey, Provider)], &[(Pubkey, Oracle)]),
+    (customers, providers, oracles, locks): Owners,
     accounts: Vec<TokenHolding>,
 ) -> Vec<Holding> {
     let mut roles: BTreeMap<Pubkey, String> = BTreeMap::new();
     roles.extend(customers.iter().map(|(_, it)| (it.vault, "customer vault".to_owned())));
     roles.extend(oracles.iter().map(|(_, it)| (it.vault, "oracle vault".to_owned())));
     roles.extend(providers.iter().map(|(_, it)| (it.vault, "provider vault".to_owned())));
+    roles.extend(locks.iter().map(|(_, it)| (it.vault, "vote lock".to_owned())));
     roles.insert(config.treasury, "treasury".to_owned());
     roles.insert(config.oracle_pool, "oracle pool".to_owned());
     let describe = |holding: TokenHolding| Holding {

@@ -67,6 +67,9 @@ enum Command {
     /// An oracle's stake and its reward.
     #[command(subcommand)]
     Oracle(commands::oracle::Command),
+    /// Govern: lock MILL for a say, propose, vote, and carry out what has passed.
+    #[command(subcommand)]
+    Gov(commands::gov::Command),
     /// Recheck what providers committed to, and prove cheats on chain for the bounty.
     Watch(commands::watch::Args),
     /// Every base unit of the market, read from the chain, and whether the invariants hold.
@@ -101,6 +104,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Job(command) => commands::job::run(&context, *command).await,
         Command::Dispute(command) => commands::dispute::run(&context, command).await,
         Command::Oracle(command) => commands::oracle::run(&context, command).await,
+        Command::Gov(command) => commands::gov::run(&context, command).await,
         Command::Watch(args) => commands::watch::run(&context, args).await,
         Command::Ledger(args) => commands::ledger::run(&context, args).await,
     }

@@ -22,6 +22,19 @@ pub fn price(text: &str) -> Result<u64, String> {
     parse_mill(text).map_err(|error| error.to_string())
 }
 
+/// A time span as seconds: `90`, `90s`, `15m`, `12h` or `30d`.
+pub fn time(text: &str) -> Result<i64, String> {
+    let (number, unit_secs) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        Some((at, 'd')) => (&text[..at], 86_400),
+        _ => (text, 1),
+    };
+    let secs = number.parse::<u32>().ok().map(|number| i64::from(number) * unit_secs);
+    secs.filter(|secs| *secs > 0).ok_or_else(|| format!("{text:?} is no time; write seconds, or such as 15m, 12h, 30d"))
+}
+
 /// A region code.
 pub fn region(text: &str) -> Result<u8, String> {
     match text.parse() {
@@ -33,4 +46,20 @@ pub fn region(text: &str) -> Result<u8, String> {
 /// An `http://` or `https://` URL, padded as accounts keep it.
 pub fn endpoint(text: &str) -> Result<[u8; millrace::constants::ENDPOINT_LEN], String> {
     millrace_client::endpoint::to_bytes(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(
+            ["90", "90s", "15m", "12h", "30d"].map(|text| time(text).unwrap()),
+            [90, 90, 900, 43_200, 2_592_000]
+        );
+        for wrong in ["", "d", "0", "-1d", "1.5h", "1w", "5é"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
 }

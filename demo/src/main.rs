@@ -1,10 +1,11 @@
-//! The whole market on one machine: a real chain, three oracles, three honest providers, one cheat, one customer,
-//! each a process of its own. Nothing here is simulated; the cheat is a real agent with a dishonest prover.
+//! The whole market on one machine: a real chain, three oracles, three honest providers, one cheat, one customer, each a
+//! process of its own, and token holders. Nothing here is simulated; the cheat is a real agent with a dishonest prover.
 
 mod cheat;
 mod process;
 mod stage;
 mod story;
+mod vote;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use clap::Parser;
 
-/// Shows a whole market on a local network: stake, measurement, a caught cheat, a paid job, a burn, the books.
+/// Shows a whole market on a local network: stake, measurement, a caught cheat, a paid job, a burn, a vote, the books.
 #[derive(Parser)]
 #[command(version)]
 struct Args {

@@ -1,4 +1,5 @@
-//! The story: a market is founded, machines are measured, one lies and burns, a job is bought and paid.
+//! The story: a market is founded, machines are measured, one lies and burns, a job is bought and paid, and a vote
+//! changes what the next one pays.
 //!
 //! Each step is done by the command a person would type, and read back from the chain.
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::process::{self, free_port};
 use crate::stage::Stage;
-use crate::STOPPED;
+use crate::{vote, STOPPED};
 
 /// The honest providers and what they ask, MILL a second. The third asks more than the customer pays.
 const PROVIDERS: [(&str, &str); 3] = [("ada", "0.020"), ("ben", "0.015"), ("cho", "0.500")];
@@ -36,7 +37,7 @@ struct Facts {
 
 /// Tells the story in `dir`. With `kill_oracle` (1 to 3) that oracle dies while the job runs.
 pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
-    let mut stage = Stage::set(dir, 11)?;
+    let mut stage = Stage::set(dir, 14)?;
     local_network(&mut stage)?;
     let mint = token(&mut stage)?;
     market(&mut stage, &mint)?;
@@ -45,9 +46,15 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
     let verdict = watcher(&stage);
     measured(&mut stage)?;
     let slashed = cheat_caught(&mut stage, verdict)?;
+    let old_fee_bps = vote::fee_bps(&stage)?;
+    let proposal = vote::cast(&mut stage)?;
     let job = paid_job(&mut stage, kill_oracle)?;
+    vote::require_fee(&job, old_fee_bps)?;
     let accuracy = result(&mut stage, &job)?;
     settled(&mut stage, &job)?;
+    vote::carried_out(&mut stage, proposal)?;
+    let second = second_job(&mut stage)?;
+    vote::require_fee(&second, vote::NEW_FEE_BPS)?;
     books(&mut stage)?;
 
     let facts = Facts {
@@ -77,15 +84,18 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
     Ok(())
 }
 
-fn mill(amount: u64) -> String {
+/// An amount as people write it.
+pub fn mill(amount: u64) -> String {
     format!("{} MILL", amount::format_mill(amount))
 }
 
-fn number(value: &Value, name: &str) -> Result<u64> {
+/// A number of an answer.
+pub fn number(value: &Value, name: &str) -> Result<u64> {
     value[name].as_u64().with_context(|| format!("no number {name:?} in {value}"))
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
+/// A text of an answer.
+pub fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
     value[name].as_str().with_context(|| format!("no text {name:?} in {value}"))
 }
 
@@ -108,7 +118,7 @@ fn everyone_who_sells() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 fn local_network(stage: &mut Stage) -> Result<()> {
     stage.announce("A local Solana network, with the program deployed");
-    for who in ["founder", "treasury", "oracle-pool", "customer", "watcher"] {
+    for who in ["founder", "customer", "watcher"].into_iter().chain(vote::HOLDERS.map(|(who, ..)| who)) {
         stage.key(who)?;
     }
     for number in 1..=ORACLES {
@@ -154,9 +164,7 @@ fn market(stage: &mut Stage, mint: &str) -> Result<()> {
         .enumerate()
         .map(|(place, port)| format!("{}=http://127.0.0.1:{port}", stage.address(&oracle_name(place + 1))))
         .collect();
-    let (treasury, pool) = (stage.address("treasury").to_string(), stage.address("oracle-pool").to_string());
-    let mut arguments =
-        vec!["genesis", "init", "--profile", "local", "--mint", mint, "--treasury", &treasury, "--oracle-pool", &pool];
+    let mut arguments = vec!["genesis", "init", "--profile", "local", "--mint", mint];
     seats.iter().for_each(|seat| arguments.extend(["--oracle", seat]));
     let opened = stage.millrace("founder", &arguments)?;
     stage.tell(format!(
@@ -343,6 +351,26 @@ fn paid_job(stage: &mut Stage, kill_oracle: Option<u8>) -> Result<Value> {
     Ok(job)
 }
 
+/// The same work once more, under the new fee.
+fn second_job(stage: &mut Stage) -> Result<Value> {
+    stage.announce("The customer posts the job once more, and pays the new fee");
+    let manifest = job_folder()?.join("millrace.toml").display().to_string();
+    let out = stage.dir.join("results-2").display().to_string();
+    let order = ["job", "run", &manifest, "--class", "cpu", "--objective", "price", "--max-per-sec", MAX_PER_SEC];
+    let command = stage.json_command("customer", &[&order[..], &["--bidding-secs", "5", "--out", &out]].concat());
+    let running = thread::spawn(move || process::json(command));
+    stage.wait("the job posted, bid for, run and proven", 120, |_| Ok(running.is_finished().then_some(())))?;
+    let job = running.join().map_err(|_| anyhow::anyhow!("the customer's command panicked"))??;
+    stage.tell(format!(
+        "{} proven seconds for {}, and a fee of {}",
+        number(&job, "paid_secs")?,
+        mill(number(&job, "gross_amount")?),
+        mill(number(&job, "fee_amount")?)
+    ));
+    ensure!(number(&job, "paid_secs")? > 0 && job["exit_code"] == 0, "the second job did not end well: {job}");
+    Ok(job)
+}
+
 /// While the lease is open its seconds can be checked; then the customer accepts, and the fee is swept.
 fn settled(stage: &mut Stage, job: &Value) -> Result<()> {
     stage.announce("The customer accepts: what was held back is paid, the fee is split and a part of it burned");
@@ -413,7 +441,8 @@ fn names(stage: &Stage, ledger: &Value) -> Vec<(String, String)> {
     for holding in ledger["holdings"].as_array().into_iter().flatten() {
         let (account, owner) = (holding["account"].as_str().unwrap_or(""), holding["owner"].as_str().unwrap_or(""));
         let of_whom = stage.addresses().find(|(_, address)| {
-            [**address, pda::provider(address), pda::customer(address)].iter().any(|key| key.to_string() == owner)
+            let own = [**address, pda::provider(address), pda::customer(address), pda::lock(address)];
+            own.iter().any(|key| key.to_string() == owner)
         });
         if let Some((who, _)) = of_whom {
             names.push((account.to_owned(), who.to_owned()));

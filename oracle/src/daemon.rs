@@ -141,6 +141,7 @@ impl Daemon {
         supervisor.spawn("chain", |stop| tasks::observer::run(self.clone(), stop));
         supervisor.spawn("http", |stop| api::serve(self.clone(), listener, stop));
         supervisor.spawn("beacons", |stop| tasks::beacons::run(self.clone(), stop));
+        supervisor.spawn("params", |stop| tasks::params::run(self.clone(), stop));
         supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), stop));
         supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
         supervisor.spawn("archive", |stop| tasks::archive::run(self.clone(), stop));

@@ -45,6 +45,14 @@ impl World {
         }
         buffer
     }
+
+    /// The same, written straight into the account: for programs of megabytes.
+    pub fn put_buffer(&mut self, name: &str, owner: &Pubkey, program: &[u8]) -> Pubkey {
+        let data = [&[1, 0, 0, 0, 1][..], owner.as_ref(), program].concat();
+        let address = key(name).pubkey();
+        self.put_account(address, data, bpf_loader_upgradeable::ID);
+        address
+    }
 }
 
 /// Writes `bytes` into a buffer.

@@ -14,6 +14,7 @@
 //! Each send measures its transaction: none may exceed 1,232 bytes or 64 accounts (LiteSVM itself has no limit).
 
 pub mod books;
+pub mod books_from_events;
 pub mod buffers;
 pub mod cluster;
 pub mod deal;
@@ -24,11 +25,15 @@ pub mod ix;
 pub mod judged;
 pub mod keys;
 pub mod machine;
+#[cfg(feature = "native")]
+pub mod native;
+pub mod observe;
 pub mod outcome;
 pub mod parties;
 pub mod pda;
 pub mod record;
 pub mod report;
+pub mod scenarios;
 pub mod tokens;
 pub mod voting;
 pub mod world;

@@ -62,11 +62,13 @@ pub struct Refusal {
     pub logs: Vec<String>,
 }
 
-impl Refusal {
-    pub(crate) fn new(failed: FailedTransactionMetadata) -> Self {
+impl From<FailedTransactionMetadata> for Refusal {
+    fn from(failed: FailedTransactionMetadata) -> Self {
         Self { error: failed.err, cu: failed.meta.compute_units_consumed, logs: failed.meta.logs }
     }
+}
 
+impl Refusal {
     /// The number of the error, if a program gave one: 6,000 and up are this program's, 2,000 to 5,999 Anchor's.
     pub fn code(&self) -> Option<u32> {
         match self.error {

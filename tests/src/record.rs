@@ -106,7 +106,8 @@ fn names_in(transaction: &Transaction) -> Vec<String> {
     ours.map(|call| name_of(&call.data)).collect()
 }
 
-fn name_of(data: &[u8]) -> String {
+/// Name of the instruction that `data` calls.
+pub fn name_of(data: &[u8]) -> String {
     let is_called = |name: &&str| data.starts_with(&sha256(&[b"global:", name.as_bytes()])[..8]);
     instruction_names().into_iter().find(is_called).unwrap_or("unknown").to_owned()
 }

@@ -1,6 +1,6 @@
 //! The machine and its clock, and how a test talks to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use solana_transaction::Transaction;
 use solana_transaction_error::TransactionError;
 
 use crate::tokens::{good_mint, SUPPLY};
-use crate::{key, pda, Instruction, Keypair, Pubkey, Receipt, Record, Refusal, Signer, TokenStandard};
+use crate::{key, observe, pda, Instruction, Keypair, Pubkey, Receipt, Record, Refusal, Signer, TokenStandard};
 
 /// Where the build leaves the program.
 const PROGRAM_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deploy/millrace.so");
@@ -46,6 +46,12 @@ pub struct World {
     pub oracle_pool: Pubkey,
     /// Sizes of what was sent.
     pub record: Record,
+    /// Which of the worlds of this thread it is; a copy is another.
+    pub number: u64,
+    /// Keys that signed so far, by address.
+    pub keyring: BTreeMap<Pubkey, Keypair>,
+    /// Whoever was given lamports.
+    pub parties: BTreeSet<Pubkey>,
     /// Supply in nobody's account yet, base units.
     pub(crate) undistributed: u64,
     skipped_slots: BTreeSet<u64>,
@@ -67,6 +73,8 @@ impl World {
     pub fn bare_with(standard: TokenStandard, program: &[u8]) -> Self {
         let mut svm = LiteSVM::new();
         svm.add_program(millrace::ID, program).expect("LiteSVM loads the program");
+        #[cfg(feature = "native")]
+        crate::native::install(&mut svm);
         let mut world = Self {
             svm,
             deployer: key("deployer"),
@@ -76,6 +84,9 @@ impl World {
             treasury: pda::treasury(),
             oracle_pool: pda::oracle_pool(),
             record: Record::default(),
+            number: observe::next_number(),
+            keyring: BTreeMap::new(),
+            parties: BTreeSet::new(),
             undistributed: SUPPLY,
             skipped_slots: BTreeSet::new(),
         };
@@ -86,19 +97,19 @@ impl World {
         world
     }
 
-    /// A copy that goes its own way from here.
-    pub fn fork(&self) -> Self {
+    /// Another world in the same state.
+    pub fn copy(&self) -> Self {
+        let cloned = |key: &Keypair| key.insecure_clone();
         Self {
             svm: self.svm.clone(),
-            deployer: self.deployer.insecure_clone(),
-            oracles: self.oracles.iter().map(Keypair::insecure_clone).collect(),
-            mint: self.mint,
-            standard: self.standard,
-            treasury: self.treasury,
-            oracle_pool: self.oracle_pool,
-            record: self.record.clone(),
-            undistributed: self.undistributed,
+            deployer: cloned(&self.deployer),
+            oracles: self.oracles.iter().map(cloned).collect(),
+            record: Record::default(),
+            number: observe::next_number(),
+            keyring: self.keyring.iter().map(|(address, key)| (*address, cloned(key))).collect(),
+            parties: self.parties.clone(),
             skipped_slots: self.skipped_slots.clone(),
+            ..*self
         }
     }
 
@@ -167,6 +178,7 @@ impl World {
     /// Gives `address` lamports to pay fees and rent.
     pub fn fund(&mut self, address: &Pubkey) {
         self.svm.airdrop(address, LAMPORTS).expect("LiteSVM has lamports");
+        self.parties.insert(*address);
     }
 
     /// A stranger with lamports.
@@ -199,6 +211,14 @@ impl World {
         copy
     }
 
+    /// The bytes of the account at `address`, to compare with later ones.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn bytes(&self, address: &Pubkey) -> Vec<u8> {
+        self.svm.get_account(address).unwrap_or_else(|| panic!("there is no account at {address}")).data
+    }
+
     /// Overwrites the program's account at `address`: for states no sequence of calls reaches quickly.
     pub fn rewrite<T: ZeroCopy>(&mut self, address: &Pubkey, change: impl FnOnce(&mut T)) {
         let mut state = self.read::<T>(address);
@@ -207,6 +227,7 @@ impl World {
         let fields = &mut account.data[T::DISCRIMINATOR.len()..];
         fields[..std::mem::size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&*state));
         self.svm.set_account(*address, account).expect("LiteSVM takes the account");
+        observe::rewritten(self, address);
     }
 
     // Transactions
@@ -227,12 +248,16 @@ impl World {
             panic!("the test signs with other keys than its instructions name: {error}");
         });
         self.record.measure(&transaction);
+        self.keyring.extend(signers.iter().map(|key| (key.pubkey(), key.insecure_clone())));
+        let before = observe::wants_state_before(instructions).then(|| self.copy());
         match self.svm.send_transaction(transaction.clone()) {
             Ok(meta) => {
                 self.record.consumed(&transaction, &meta.logs);
-                Ok(Receipt::new(meta))
+                let receipt = Receipt::new(meta);
+                observe::accepted(before, self, (instructions, payer), &receipt);
+                Ok(receipt)
             }
-            Err(failed) => Err(Refusal::new(failed)),
+            Err(failed) => Err(Refusal::from(failed)),
         }
     }
 

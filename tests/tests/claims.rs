@@ -34,7 +34,8 @@ fn a_claim_is_paid_by_anyone_when_it_has_matured() {
         world.assert_refused(std::slice::from_ref(&pay), &[&stranger], MillraceError::ClaimNotMature);
         world.warp_secs(1);
         world.assert_no_account_is_replaceable(&pay, &[&stranger]);
-        let before = (world.customer_of(&deal.buyer), world.tokens(&deal.buyer.vault), world.tokens(&deal.seller.vault));
+        let before =
+            (world.customer_of(&deal.buyer), world.tokens(&deal.buyer.vault), world.tokens(&deal.seller.vault));
         let rent = world.lamports(&claim);
         let lamports = world.lamports(&deal.buyer.authority.pubkey());
         let paid = world.must(std::slice::from_ref(&pay), &[&stranger]).event::<ClaimPaid>();

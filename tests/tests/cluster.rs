@@ -242,9 +242,7 @@ fn one_region_serves_a_job_that_wants_one() {
         world.bid(seller, node, &job, per_sec);
     }
     world.end_bidding(&job);
-    let award = |n: usize, index: u8| {
-        ix::award_nth(&payer.pubkey(), &buyer, &sellers[n].0, &sellers[n].1, &job, index)
-    };
+    let award = |n: usize, index: u8| ix::award_nth(&payer.pubkey(), &buyer, &sellers[n].0, &sellers[n].1, &job, index);
     // No region has two bids yet: nothing is awarded, nothing begins that could not be completed.
     world.assert_refused(&[award(0, 0)], &[payer], MillraceError::NoBids);
     world.rewrite::<Job>(&job, |job| job.bidding_ends_at += 60);
@@ -310,7 +308,8 @@ fn a_site_may_bid_with_a_part_of_what_a_job_of_any_topology_wants() {
     assert_eq!(order(&world, &job), [&other.1[..], &all.1[..]].concat());
     world.end_bidding(&job);
     let payer = &buyer.authority;
-    for ((seller, node), index) in [(&other.0, other.1[0]), (&other.0, other.1[1]), (&all.0, all.1[0])].iter().zip(0..) {
+    for ((seller, node), index) in [(&other.0, other.1[0]), (&other.0, other.1[1]), (&all.0, all.1[0])].iter().zip(0..)
+    {
         world.must(&[ix::award_nth(&payer.pubkey(), &buyer, seller, node, &job, index)], &[payer]);
     }
     world.must(&[ix::release_bid(&all.0, &all.1[1], &job)], &[payer]);

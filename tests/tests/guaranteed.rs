@@ -2,7 +2,9 @@
 
 use millrace::events::{CompensationClaimed, FailedOver, LeaseClosed, LeaseSettled, UnkeptClaimed};
 use millrace::instructions::PlaceBidArgs;
-use millrace::state::{Claim, Job, JobState, Lease, LeaseRole, LeaseState, Node, Provider, ProviderStatus, NO_POSITION};
+use millrace::state::{
+    Claim, Job, JobState, Lease, LeaseRole, LeaseState, Node, Provider, ProviderStatus, NO_POSITION,
+};
 use millrace_core::leaves::LeaseStatus;
 use millrace_tests::*;
 
@@ -179,10 +181,12 @@ fn a_leaf_whose_seconds_fall_or_do_not_add_up_is_refused() {
     world.settle_kept(&cluster.lease(0), (100, 60, 10), LeaseStatus::Running);
     for secs in [(99, 60, 10), (100, 59, 10), (100, 60, 9), (100, 91, 10), (100, 60, 41), (u64::MAX, u64::MAX, 10)] {
         let figures = Figures { live_secs: secs.0, checkpointed_secs: secs.1, lost_secs: secs.2 };
+        world.warp_secs(1);
         let leaf = world.figures_leaf(&cluster.lease(0), figures, LeaseStatus::Completed);
         let settle = world.settlement_by(&leaf);
         world.assert_refused(&[settle], &[&stranger], MillraceError::LeafInconsistent);
     }
+    world.warp_secs(1);
     world.settle_kept(&cluster.lease(0), (100, 60, 40), LeaseStatus::Running);
     world.assert_books();
 }
@@ -227,7 +231,7 @@ fn a_standby_takes_over_the_rest_of_the_position_at_its_full_price() {
     let job = world.read::<Job>(&cluster.job);
     assert_eq!((job.leases_opened, job.leases_open), (3, 3));
     world.assert_books();
-    world.assert_refused(&[over], &[&stranger], MillraceError::NotStandBy);
+    world.assert_refused(&[over], &[&stranger], MillraceError::AlreadyReplaced);
 
     // Its last seconds standing by are settled, which frees no node: it works already.
     world.warp_secs(400);

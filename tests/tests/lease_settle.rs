@@ -163,7 +163,7 @@ fn a_leaf_must_lie_under_an_accepted_root() {
     refuse(&|args| args.path.extend([0; 24]), MillraceError::WrongPath);
     refuse(&|args| args.path.clear(), MillraceError::WrongPath);
     refuse(&|args| args.leaf[32] ^= 1, MillraceError::WrongPath);
-    refuse(&|args| args.leaf[48] = 5, MillraceError::NotALeaf);
+    refuse(&|args| args.leaf[56] = 5, MillraceError::NotALeaf);
     refuse(
         &|args| (args.index, args.path, args.leaf) = (other_index, other_path.clone(), of_other.to_bytes()),
         MillraceError::LeafOfAnother,

@@ -23,7 +23,8 @@ fn every_instruction_has_a_move() {
     let moves: BTreeSet<&str> = MOVES.iter().map(|(name, _, _)| *name).filter(|name| !name.starts_with('(')).collect();
     let to_come: BTreeSet<&str> = STILL_TO_COME.iter().copied().collect();
     let instructions: BTreeSet<&str> = instruction_names().into_iter().collect();
-    let missing: Vec<_> = instructions.iter().filter(|name| !moves.contains(**name) && !to_come.contains(**name)).collect();
+    let missing: Vec<_> =
+        instructions.iter().filter(|name| !moves.contains(**name) && !to_come.contains(**name)).collect();
     assert!(missing.is_empty(), "the machine has no move for {missing:?}");
     let unknown: Vec<_> = moves.union(&to_come).filter(|name| !instructions.contains(**name)).collect();
     assert!(unknown.is_empty(), "the program has no instruction {unknown:?}");
@@ -48,7 +49,9 @@ fn whatever_anyone_does_the_invariants_hold_and_everyone_can_leave() {
     }
     println!("{tally:?}");
     // The rarest need the longest walks; what even these must reach is the market's daily business.
-    for name in ["settle_lease", "close_lease", "exit_lease", "award", "close_job", "sweep_fees", "withdraw", "execute_slash"] {
+    for name in
+        ["settle_lease", "close_lease", "exit_lease", "award", "close_job", "sweep_fees", "withdraw", "execute_slash"]
+    {
         assert!(tally.by_name.contains_key(name), "the walks do not reach {name}: {:?}", tally.by_name);
     }
 }

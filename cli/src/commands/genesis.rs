@@ -6,8 +6,8 @@ use anyhow::{bail, Context as _, Result};
 use millrace::constants::MAX_GROWTH;
 use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::state::{Beacons, Config, DurationBounds, OracleSet, Params, Reports, Span};
-use millrace_client::ix::{self, Market};
-use millrace_client::token::{create_mint, open_wallet, wallet, MINT_LEN, TOKEN_ACCOUNT_LEN};
+use millrace_client::ix;
+use millrace_client::token::{create_mint, MINT_LEN, TOKEN_ACCOUNT_LEN};
 use millrace_client::twin::is_twin;
 use millrace_client::{fetch, pda, Keypair, Pubkey, Signer};
 use serde::Serialize;
@@ -26,7 +26,9 @@ pub enum Command {
     },
     /// Initialise the program with its mint, parameters and oracle seats, then seal genesis.
     ///
-    /// Must be signed by the program's upgrade authority. Can be run again after an interruption.
+    /// Must be signed by the program's upgrade authority, which the seal gives to governance for good: from then on the
+    /// program is upgraded by a vote (`millrace gov propose upgrade`). Treasury and oracle pool are accounts of the
+    /// program. Can be run again after an interruption.
     Init(InitArgs),
 }
 
@@ -35,12 +37,6 @@ pub struct InitArgs {
     /// The mint: six decimals, no mint or freeze authority.
     #[arg(long, value_parser = spec::address)]
     mint: Pubkey,
-    /// Owner of the treasury's token account.
-    #[arg(long, value_parser = spec::address)]
-    treasury: Pubkey,
-    /// Owner of the oracle pool's token account.
-    #[arg(long, value_parser = spec::address)]
-    oracle_pool: Pubkey,
     /// An oracle seat as ADDRESS=URL or ADDRESS=URL=WEIGHT; give one for each.
     #[arg(long = "oracle", required = true, value_parser = seat)]
     oracles: Vec<Seat>,
@@ -175,7 +171,7 @@ impl Profile {
             Self::Mainnet => base,
             Self::Local => Params {
                 epoch_secs: 4,
-                unbonding_secs: 1_000,
+                unbonding_secs: 4_096,
                 dispute_window_secs: 30,
                 award_window_secs: 30,
                 audit_valid_secs: 3_600,
@@ -186,7 +182,7 @@ impl Profile {
                 max_lease_secs: 600,
                 appeal_window_secs: 30,
                 dispute_vote_secs: 30,
-                voting_secs: 20,
+                voting_secs: 12,
                 timelock_secs: 4,
                 grace_secs: 600,
                 max_lock_secs: 3_600,
@@ -217,6 +213,7 @@ struct Opened {
     mint: String,
     treasury: String,
     oracle_pool: String,
+    governance: String,
     deployment_id: String,
     seats: u8,
     epoch_secs: i64,
@@ -229,6 +226,7 @@ impl fmt::Display for Opened {
             ("mint", self.mint.clone()),
             ("treasury", self.treasury.clone()),
             ("oracle pool", self.oracle_pool.clone()),
+            ("governance", self.governance.clone()),
             ("deployment id", self.deployment_id.clone()),
             ("oracle seats", self.seats.to_string()),
             ("epoch", format!("{} s", self.epoch_secs)),
@@ -273,21 +271,19 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
     let payer = context.address()?;
     let chain = context.chain();
     refuse_twin(context).await?;
+    let mint_address = args.mint;
     let mint = chain
         .account(&args.mint)
         .await?
         .with_context(|| format!("there is no account at {}; make the mint with `millrace genesis mint`", args.mint))?;
     let token_program = mint.owner;
-    let treasury = wallet(&args.treasury, &args.mint, &token_program);
-    let oracle_pool = wallet(&args.oracle_pool, &args.mint, &token_program);
-    if treasury == oracle_pool {
-        bail!("treasury and oracle pool have the same owner, so the same token account; name two owners");
-    }
     let sizes = [
         std::mem::size_of::<Config>(),
         std::mem::size_of::<Beacons>(),
         std::mem::size_of::<Reports>(),
         std::mem::size_of::<OracleSet>(),
+        TOKEN_ACCOUNT_LEN,
+        TOKEN_ACCOUNT_LEN,
     ];
     context.confirm(&Quote {
         title: format!("Open the market of program {}", millrace::ID),
@@ -298,16 +294,9 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
         ],
     })?;
     if fetch::<Config>(chain, &pda::config()).await?.is_none() {
-        let setup = [
-            open_wallet(&payer, &args.treasury, &args.mint, &token_program),
-            open_wallet(&payer, &args.oracle_pool, &args.mint, &token_program),
-            ix::initialize(
-                &payer,
-                &Market { mint: args.mint, token_program, oracle_pool, treasury },
-                InitializeArgs { bounds: args.profile.bounds(), params: args.profile.params() },
-            ),
-        ];
-        context.submit("initialize", &setup).await?;
+        let args = InitializeArgs { bounds: args.profile.bounds(), params: args.profile.params() };
+        let initialize = ix::initialize(&payer, &mint_address, &token_program, args);
+        context.submit("initialize", &[initialize]).await?;
     }
     grow_beacons(context, &payer).await?;
     let market = context.market().await?;
@@ -337,8 +326,9 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
     context.print(&Opened {
         program: millrace::ID.to_string(),
         mint: args.mint.to_string(),
-        treasury: treasury.to_string(),
-        oracle_pool: oracle_pool.to_string(),
+        treasury: market.treasury.to_string(),
+        oracle_pool: market.oracle_pool.to_string(),
+        governance: market.governance.to_string(),
         deployment_id: hex::encode(market.deployment_id),
         seats: args.oracles.len() as u8,
         epoch_secs: market.params.epoch_secs,
@@ -358,5 +348,18 @@ async fn grow_beacons(context: &Context, payer: &Pubkey) -> Result<()> {
         // Each instruction of a transaction may grow the account by MAX_GROWTH.
         let instructions: Vec<_> = (0..steps).map(|_| ix::grow_beacons(payer)).collect();
         context.submit("grow beacons", &instructions).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_profiles_are_within_their_own_bounds() {
+        for profile in [Profile::Mainnet, Profile::Local] {
+            profile.bounds().check().unwrap();
+            profile.params().check(&profile.bounds()).unwrap();
+        }
     }
 }

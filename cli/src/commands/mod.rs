@@ -6,6 +6,7 @@ pub mod customer;
 pub mod dispute;
 pub mod doctor;
 pub mod genesis;
+pub mod gov;
 pub mod job;
 pub mod keygen;
 pub mod ledger;

@@ -14,7 +14,6 @@ use crate::Pubkey;
 macro_rules! events {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
         /// Any event of the program.
-        #[expect(clippy::large_enum_variant, reason = "the large one comes once, at genesis; they are read a few at a time")]
         pub enum MillraceEvent {
             $(
                 #[doc = concat!("[`millrace::events::", stringify!($name), "`].")]
@@ -193,7 +192,7 @@ events! {
     Appealed { sequence, appealed, proposal, appeal_until }
     VoteCast {
         sequence, proposal, voter, is_yes, weight, yes_weight, no_weight, voted_amount, lock_held_until,
-        lock_open_votes,
+        lock_open_votes, vote,
     }
     VoteClosed { sequence, lock, vote, open_votes }
     ProposalExecuted { sequence, proposal, kind, target, amount }

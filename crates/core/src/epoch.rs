@@ -1,4 +1,4 @@
-//! The clock of the network: one report an epoch.
+//! The clock of the network: one report an epoch. Instants are unix seconds, spans seconds.
 
 /// The epoch at `now`: `base_epoch + (now − base_at) / epoch_secs`. `None` before `base_at` or when
 /// `epoch_secs` is not positive. Rebased on a change of `epoch_secs`, so it never decreases.

@@ -1,4 +1,7 @@
 //! What a lease owes for the seconds others saw it live, and what a job has to reserve for its leases.
+//!
+//! Prices are base units a second, amounts base units, times whole seconds, shares basis points up to 10,000. The fee is
+//! ADR 2's.
 
 use crate::money::{max_lease_cost, share_ceil, share_floor};
 
@@ -161,6 +164,21 @@ mod tests {
             }
             prop_assert_eq!(once.advance(last, u64::MAX, fee_bps, holdback_bps).unwrap(), total);
             prop_assert_eq!(often, once);
+        }
+
+        #[test]
+        fn the_fee_rounds_up_against_the_customer_and_the_holdback_against_the_provider(
+            per_sec in 0u64..1 << 30, secs in 1u64..1 << 20, fee_bps in 0u16..=2_000, holdback_bps in 0u16..=5_000,
+        ) {
+            let mut lease = meter(per_sec, secs, fee_bps);
+            let paid = lease.advance(secs, secs, fee_bps, holdback_bps).unwrap();
+            let gross = u128::from(per_sec) * u128::from(secs);
+            let is_up = |part: u64, bps: u16| {
+                let (rounded, exact) = (u128::from(part) * 10_000, gross * u128::from(bps));
+                rounded >= exact && rounded < exact + 10_000
+            };
+            prop_assert!(is_up(paid.fee_amount, fee_bps) && is_up(paid.holdback_amount, holdback_bps));
+            prop_assert_eq!(u128::from(paid.net_amount + paid.holdback_amount), gross, "no second is paid in part");
         }
 
         #[test]

@@ -1,6 +1,8 @@
 //! Amounts, shares and the split of a fee.
 //!
-//! Every division rounds once, against the party the rounding could enrich, and every remainder has an owner.
+//! Every division rounds once, against the party the rounding could enrich, and every remainder has an owner. Amounts
+//! are base units of MILL, 0 to 2⁶⁴ − 1; shares are basis points, 0 to 10,000. That the fee comes on top of the gross is
+//! ADR 2; the limits of each share are the program's (`state::params::limits`).
 
 /// Decimals of the MILL mint.
 pub const MILL_DECIMALS: u8 = 6;
@@ -41,12 +43,14 @@ const fn narrow(wide: u128) -> Option<u64> {
     }
 }
 
-/// The share `bps` of `amount`, rounded down: use it where the receiver of the share could gain by rounding.
+/// The share `bps` (0 to 65,535 basis points) of `amount` base units, rounded down: use it where the receiver of the share
+/// could gain by rounding.
 pub const fn share_floor(amount: u64, bps: u16) -> Option<u64> {
     mul_div_floor(amount, bps as u64, BPS)
 }
 
-/// The share `bps` of `amount`, rounded up: use it where the payer of the share could gain by rounding.
+/// The share `bps` (0 to 65,535 basis points) of `amount` base units, rounded up: use it where the payer of the share could
+/// gain by rounding.
 pub const fn share_ceil(amount: u64, bps: u16) -> Option<u64> {
     mul_div_ceil(amount, bps as u64, BPS)
 }
@@ -75,7 +79,8 @@ pub const fn split_fee(fee_amount: u64, oracle_bps: u16, treasury_bps: u16) -> O
     Some(FeeSplit { burn_amount: fee_amount - oracle_amount - treasury_amount, oracle_amount, treasury_amount })
 }
 
-/// The most one lease can cost its customer: every second at the highest price, and the fee on it, rounded up.
+/// The most one lease can cost its customer, base units: `max_secs` at `max_per_sec` base units a second, and the fee of
+/// `fee_bps` on it, rounded up (against the customer, as the fee itself is). `None` when it does not fit a `u64`.
 pub const fn max_lease_cost(max_per_sec: u64, max_secs: u64, fee_bps: u16) -> Option<u64> {
     let Some(gross) = max_per_sec.checked_mul(max_secs) else { return None };
     let Some(fee) = share_ceil(gross, fee_bps) else { return None };
@@ -101,6 +106,22 @@ mod tests {
             prop_assert_eq!(split.burn_amount as u128 + split.oracle_amount as u128 + split.treasury_amount as u128, fee as u128);
             prop_assert!(split.oracle_amount as u128 * BPS as u128 <= fee as u128 * oracle as u128);
             prop_assert!(split.treasury_amount as u128 * BPS as u128 <= fee as u128 * treasury as u128);
+        }
+
+        #[test]
+        fn a_share_rounds_down_for_its_receiver_and_up_for_its_payer(amount: u64, bps in 0u16..=10_000) {
+            let exact = amount as u128 * bps as u128;
+            let (down, up) = (share_floor(amount, bps).unwrap() as u128, share_ceil(amount, bps).unwrap() as u128);
+            prop_assert!(down * 10_000 <= exact && exact < (down + 1) * 10_000);
+            prop_assert!(up * 10_000 >= exact && exact + 10_000 > up * 10_000);
+            prop_assert!(up <= amount as u128);
+        }
+
+        #[test]
+        fn the_most_a_lease_can_cost_rounds_up_against_its_customer(per_sec in 0u64..1 << 30, secs in 0u64..1 << 30, fee in 0u16..=10_000) {
+            let cost = max_lease_cost(per_sec, secs, fee).unwrap() as u128;
+            let exact = per_sec as u128 * secs as u128 * (10_000 + fee as u128);
+            prop_assert!(cost * 10_000 >= exact && cost * 10_000 < exact + 10_000);
         }
 
         #[test]

@@ -29,7 +29,8 @@ impl TryFrom<u8> for Objective {
 const PRICE_BITS: u32 = 48;
 
 /// The score of a bid; higher is better, and ties go to the earlier bid. `per_sec` is the price in base
-/// units a second (zero counts as one), `gops` the node's verified speed, `reliability_bps` its provider's record.
+/// units a second (zero counts as one), `gops` the node's verified speed, `reliability_bps` its provider's record. By price
+/// for speed it is `gops × 2²⁴ / per_sec`, rounded down (against the bidder) and at most 2⁶⁴ − 1.
 pub const fn score(objective: Objective, per_sec: u64, gops: u64, reliability_bps: u16) -> u64 {
     let per_sec = if per_sec == 0 { 1 } else { per_sec };
     match objective {
@@ -66,6 +67,14 @@ mod tests {
             for objective in [Objective::Price, Objective::PricePerGops, Objective::Reliability] {
                 prop_assert!(score(objective, cheap, gops, reliability) >= score(objective, dear, gops, reliability));
             }
+        }
+
+        #[test]
+        fn price_for_speed_rounds_down_against_the_bidder(per_sec in 1u64.., gops: u64) {
+            let exact = u128::from(gops) << 24;
+            let scored = u128::from(score(Objective::PricePerGops, per_sec, gops, 0));
+            prop_assert!(scored * u128::from(per_sec) <= exact);
+            prop_assert!(scored == u128::from(u64::MAX) || exact < (scored + 1) * u128::from(per_sec));
         }
 
         #[test]

@@ -1,4 +1,6 @@
 //! What an offence costs, and where slashed stake goes: a little to the prover, the rest is burned, nothing to a judge.
+//!
+//! Amounts are base units, shares basis points up to 10,000, speeds gops.
 
 use crate::money::{share_ceil, share_floor, BPS};
 
@@ -81,6 +83,9 @@ mod tests {
             let split = split_slash(taken, bps).unwrap();
             prop_assert_eq!(split.bounty_amount + split.burn_amount, taken);
             prop_assert!(split.bounty_amount <= taken / 20);
+            let exact = u128::from(taken) * u128::from(bps);
+            let bounty = u128::from(split.bounty_amount) * 10_000;
+            prop_assert!(bounty <= exact && exact < bounty + 10_000, "rounded down, against the prover");
         }
     }
 

@@ -48,7 +48,7 @@ impl Journal {
         let read = |db: &rusqlite::Connection| {
             let mut statement = db.prepare("SELECT oracle, hash FROM commitments WHERE epoch = ?1 ORDER BY oracle")?;
             let rows = statement.query_map([epoch as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
+            rows.collect::<Result<Vec<_>, _>>()
         };
         read(&self.db()).map_err(|error| self.wrap(error))
     }

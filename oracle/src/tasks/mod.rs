@@ -7,5 +7,6 @@ pub mod beacons;
 pub mod leases;
 pub mod observer;
 pub mod openings;
+pub mod params;
 pub mod reports;
 pub mod rewards;

@@ -210,7 +210,7 @@ impl Market {
     /// A copy that goes its own way from here.
     pub fn fork(&self) -> Self {
         Self {
-            world: self.world.fork(),
+            world: self.world.copy(),
             books: self.books.clone(),
             model: self.model.clone(),
             sellers: self.sellers.clone(),

@@ -33,8 +33,7 @@ impl Market {
 
     fn check_group(&self, began: &[(Actor, u64)], group: &[Actor]) -> Result<(), String> {
         let had: u64 = began.iter().filter(|(actor, _)| group.contains(actor)).map(|(_, had)| had).sum();
-        let has: u64 =
-            group.iter().map(|actor| self.books.balance(&self.wallet(*actor))).sum();
+        let has: u64 = group.iter().map(|actor| self.books.balance(&self.wallet(*actor))).sum();
         let from_outside = self.model.passed.iter().filter(|one| {
             !one.from.is_some_and(|from| group.contains(&from)) && one.to.is_some_and(|to| group.contains(&to))
         });

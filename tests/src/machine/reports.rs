@@ -106,9 +106,8 @@ impl Draft {
     pub fn of_the_gang(market: &Market, epoch: u64) -> Self {
         let now = market.world.now();
         let leases = market.model.leases.keys();
-        let mut found: Vec<Found> = leases
-            .map(|key| Found::Lease(market.world.lease_leaf(key, 1_000_000, LeaseStatus::Completed)))
-            .collect();
+        let mut found: Vec<Found> =
+            leases.map(|key| Found::Lease(market.world.lease_leaf(key, 1_000_000, LeaseStatus::Completed))).collect();
         found.extend(market.model.nodes.keys().map(|key| Found::Node(NodeSpec::default().passed(key, epoch, now))));
         let nobody = Pubkey::new_from_array([2; 32]);
         found.push(Found::Lease(market.world.lease_leaf(&nobody, epoch, LeaseStatus::Completed)));

@@ -41,9 +41,8 @@ pub fn faults() -> Vec<Fault> {
 /// # Panics
 /// When it was not built, or has not exactly one selector.
 pub fn image(fault: u8) -> Vec<u8> {
-    let mut image = std::fs::read(PATH).unwrap_or_else(|error| {
-        panic!("{PATH} cannot be read ({error}): build it with toolchain/build-twin first")
-    });
+    let mut image = std::fs::read(PATH)
+        .unwrap_or_else(|error| panic!("{PATH} cannot be read ({error}): build it with toolchain/build-twin first"));
     let mut places = image.windows(MARKER.len()).enumerate().filter(|(_, window)| *window == MARKER);
     let (place, _) = places.next().expect("the twin has its marker");
     assert!(places.next().is_none(), "the twin has one marker");

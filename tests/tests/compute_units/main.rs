@@ -1,12 +1,11 @@
 //! What each instruction costs on the real program: within its ceiling, and no more than was committed.
 
-mod scenarios;
 mod table;
 
 use std::collections::BTreeSet;
 
 use millrace_tests::record::instruction_names;
-use millrace_tests::TokenStandard;
+use millrace_tests::{scenarios, TokenStandard};
 use table::{Units, CEILINGS, ENTRY_KEY, GUARANTEED_KEY, LIFE_KEY, MAX_GROWTH_PERCENT};
 
 #[test]

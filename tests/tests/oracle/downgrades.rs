@@ -80,12 +80,21 @@ fn a_node_that_sells_nothing_is_not_downgraded_twice() {
         let leaf = NodeLeaf { verdict, ..passed(&world, &node) };
         assert_eq!(apply(&mut world, &leaf, &receiver, &rival).fee_amount > 0, is_paid);
     }
-    // And one applied is applied: there is no second fee for it.
-    let leaf = NodeLeaf { verdict: Verdict::Refused, at: world.now(), ..passed(&world, &node) };
+}
+
+#[test]
+fn an_audit_pays_once_whichever_way_it_was_applied() {
+    let (mut world, _, node, rival, receiver) = sold(1_000 * MILL);
+    let leaf = NodeLeaf { verdict: Verdict::Refused, ..passed(&world, &node) };
     let report = world.report_node(&leaf);
     let market = world.market();
-    let again = apply_downgrade(&node, &world.read::<Node>(&node), &receiver, &market, audit_args(&report, &leaf));
-    world.assert_refused(&[again], &[&rival], MillraceError::StaleLeaf);
+    let paid = apply_downgrade(&node, &world.read::<Node>(&node), &receiver, &market, audit_args(&report, &leaf));
+    let state = world.svm.clone();
+    for first in [paid.clone(), application(&report, &leaf)] {
+        world.svm = state.clone();
+        world.must(&[first], &[&rival]);
+        world.assert_refused(std::slice::from_ref(&paid), &[&rival], MillraceError::StaleLeaf);
+    }
 }
 
 #[test]

@@ -132,6 +132,8 @@ pub struct VoteCast {
     pub lock_held_until: i64,
     /// Votes of that lock whose account is open.
     pub lock_open_votes: u32,
+    /// The vote account.
+    pub vote: Pubkey,
 }
 
 /// A vote's account was closed.

@@ -67,7 +67,11 @@ impl JobModel {
 
     /// Bond behind a lease, base units.
     pub fn lease_bond(&self) -> u64 {
-        if self.is_guaranteed { self.share_of_most(self.terms.bond_bps) } else { 0 }
+        if self.is_guaranteed {
+            self.share_of_most(self.terms.bond_bps)
+        } else {
+            0
+        }
     }
 
     /// The most one position can cost, base units: each hand-over may round a fee up once more.

@@ -76,7 +76,13 @@ impl Model {
 
     /// An oracle is paid, once a period, out of the pool and no more than is there. How much is the program's formula,
     /// which has its own tests; that it is tokens of the pool and goes to the oracle is seen here.
-    pub fn claim_reward(&mut self, key: &Pubkey, destination: Pubkey, period: u64, seen: &Seen) -> Result<Flows, String> {
+    pub fn claim_reward(
+        &mut self,
+        key: &Pubkey,
+        destination: Pubkey,
+        period: u64,
+        seen: &Seen,
+    ) -> Result<Flows, String> {
         let pool = self.oracle_pool;
         let amount = u64::try_from(-seen.gain(&pool)).map_err(|_| "a reward filled the pool")?;
         let oracle = self.oracle(key)?;

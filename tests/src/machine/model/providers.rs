@@ -95,7 +95,10 @@ impl Model {
 
     pub(super) fn lock(&mut self, key: &Pubkey, amount: u64) -> Result<(), String> {
         let (stake, locked) = (self.provider(key)?.stake, self.locked(key));
-        holds!(locked + amount <= stake, "I3: {amount} base units were locked of {stake}, of which {locked} are already");
+        holds!(
+            locked + amount <= stake,
+            "I3: {amount} base units were locked of {stake}, of which {locked} are already"
+        );
         Ok(())
     }
 
@@ -216,7 +219,13 @@ impl Model {
     }
 
     /// A bid was not kept. If by fault, its bond will be the customer's, by `claim`; else it is free stake again.
-    pub fn drop_broken_bid(&mut self, job_key: &Pubkey, key: &Pubkey, claim: &Pubkey, seen: &Seen) -> Result<Flows, String> {
+    pub fn drop_broken_bid(
+        &mut self,
+        job_key: &Pubkey,
+        key: &Pubkey,
+        claim: &Pubkey,
+        seen: &Seen,
+    ) -> Result<Flows, String> {
         let job = self.jobs.get(job_key).ok_or("there is no such job")?.clone();
         let is_due = (job.bidding_ends_at..job.award_by).contains(&seen.now);
         holds!(is_due, "a bid was dropped outside of the time to award");

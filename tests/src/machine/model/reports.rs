@@ -37,7 +37,14 @@ impl ReportsModel {
     }
 
     /// A seat signs.
-    pub fn sign(&mut self, seat: usize, epoch: u64, root: TreeNode, leaves: &[TreeNode], now: i64) -> Result<(), String> {
+    pub fn sign(
+        &mut self,
+        seat: usize,
+        epoch: u64,
+        root: TreeNode,
+        leaves: &[TreeNode],
+        now: i64,
+    ) -> Result<(), String> {
         let row = self.rows.insert((epoch, seat), root);
         holds!(row.is_none(), "seat {seat} signed twice for epoch {epoch}");
         self.rows.retain(|(kept, _), _| kept + 2 > epoch);

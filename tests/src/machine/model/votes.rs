@@ -118,7 +118,13 @@ impl Model {
     }
 
     /// A proposal is made, with a deposit from `source`.
-    pub fn propose(&mut self, key: Pubkey, mut proposal: ProposalModel, source: Pubkey, now: i64) -> Result<Flows, String> {
+    pub fn propose(
+        &mut self,
+        key: Pubkey,
+        mut proposal: ProposalModel,
+        source: Pubkey,
+        now: i64,
+    ) -> Result<Flows, String> {
         let params = &self.params;
         let leave = params.unbonding_secs + params.max_lease_secs;
         let wait = if proposal.kind.is_grave() { leave.max(params.timelock_secs) } else { params.timelock_secs };
@@ -135,7 +141,14 @@ impl Model {
     }
 
     /// A lock votes: once, and only if it is older than the proposal.
-    pub fn vote(&mut self, key: Pubkey, proposal_key: &Pubkey, lock_key: &Pubkey, is_yes: bool, now: i64) -> Result<Flows, String> {
+    pub fn vote(
+        &mut self,
+        key: Pubkey,
+        proposal_key: &Pubkey,
+        lock_key: &Pubkey,
+        is_yes: bool,
+        now: i64,
+    ) -> Result<Flows, String> {
         let lock = self.locks.get(lock_key).ok_or("one voted who has no lock")?.clone();
         let weight = self.weight_of(&lock);
         let proposal = self.proposals.get_mut(proposal_key).ok_or("there is no such proposal")?;

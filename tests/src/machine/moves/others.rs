@@ -29,9 +29,9 @@ pub fn deadlines(market: &Market) -> Vec<i64> {
     at.extend(books.slash_cases.values().map(|case| case.appeal_until));
     at.extend(books.oracles.values().map(|oracle| oracle.unbonding_matures_at));
     at.extend(books.locks.values().flat_map(|lock| [lock.lock_until, lock.held_until]));
-    at.extend(books.proposals.values().flat_map(|proposal| {
-        [proposal.voting_ends_at, proposal.eta, proposal.expires_at + 1]
-    }));
+    at.extend(
+        books.proposals.values().flat_map(|proposal| [proposal.voting_ends_at, proposal.eta, proposal.expires_at + 1]),
+    );
     for provider in books.providers.values() {
         at.extend(provider.unbonding_entries().iter().map(|entry| entry.matures_at));
         at.push(provider.jailed_until);

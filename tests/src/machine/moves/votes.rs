@@ -84,8 +84,7 @@ pub fn propose(market: &Market, nth: usize, motion: Motion) -> Plan {
     let plan = Plan::new(propose, &voter.key).only(&[key]).about(&[target]);
     plan.then(move |books, seen| {
         books.propose(proposal, model, voter.tokens, seen.now).inspect(|_| {
-            if let (Some(dispute), Some(account)) =
-                (books.disputes.get_mut(&target), seen.after.disputes.get(&target))
+            if let (Some(dispute), Some(account)) = (books.disputes.get_mut(&target), seen.after.disputes.get(&target))
             {
                 // Asking for it gives the vote its time.
                 dispute.is_appealed = true;
@@ -119,7 +118,8 @@ pub fn close_proposal(market: &Market, proposal: &Pubkey, caller: &Keypair) -> P
     let key = *proposal;
     let proposer = market.model.proposals[&key].proposer;
     let destination = market.wallet(proposer);
-    let close = client::close_proposal(&key, &destination, &market.books.proposals[&key].rent_payer, &market.world.market());
+    let close =
+        client::close_proposal(&key, &destination, &market.books.proposals[&key].rent_payer, &market.world.market());
     // Where nothing goes, it may go anywhere.
     let plan = Plan::new(close, caller).about(&[key, destination]);
     plan.then(move |model, seen| model.close_proposal(&key, destination, seen.now))

@@ -50,20 +50,26 @@ pub(super) fn check(kind: ProposalKind, payload: &[u8], config: &Config) -> Resu
 mod tests {
     use super::*;
 
-    fn config() -> Box<Config> {
-        bytemuck::allocation::zeroed_box()
+    fn config() -> Config {
+        bytemuck::Zeroable::zeroed()
+    }
+
+    fn encoded(value: &impl AnchorSerialize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        value.serialize(&mut bytes).unwrap();
+        bytes
     }
 
     #[test]
     fn a_payload_is_of_its_kind_to_the_last_byte() {
         let key = Pubkey::new_from_array([7; 32]).to_bytes();
-        let upgrade = borsh::to_vec(&UpgradePayload { program_hash: [1; 32], program_len: 9 }).unwrap();
+        let upgrade = encoded(&UpgradePayload { program_hash: [1; 32], program_len: 9 });
         let seat = SeatOracleArgs {
             oracle_authority: Pubkey::default(),
             weight: 1,
             endpoint: std::array::from_fn(|n| b"http://a".get(n).copied().unwrap_or(0)),
         };
-        let seat = borsh::to_vec(&seat).unwrap();
+        let seat = encoded(&seat);
         let good: [(ProposalKind, &[u8]); 7] = [
             (ProposalKind::SetGuardian, &key),
             (ProposalKind::AddOracle, &seat),

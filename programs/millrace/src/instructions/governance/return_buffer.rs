@@ -44,8 +44,8 @@ impl ReturnBuffer<'_> {
         let (bump, event) = {
             let config = accounts.config.load()?;
             let mut proposal = accounts.proposal.load_mut()?;
-            accounts.validate(&proposal, &config)?;
             proposal.give_buffer_back(Clock::get()?.unix_timestamp)?;
+            accounts.validate(&proposal, &config)?;
             let event = BufferReturned {
                 sequence: next(&mut proposal.sequence),
                 proposal: accounts.proposal.key(),

@@ -68,6 +68,7 @@ impl CastVote<'_> {
             voted_amount: proposal.voted_amount,
             lock_held_until: lock.held_until,
             lock_open_votes: lock.open_votes,
+            vote: accounts.vote.key(),
         };
         drop((proposal, lock, vote));
         emit(&accounts.event_authority, &event)

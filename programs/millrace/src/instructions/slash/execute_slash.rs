@@ -7,7 +7,7 @@ use anchor_lang::Discriminator;
 use millrace_core::slash::SlashSplit;
 
 use super::deposit::pay_out;
-use super::nodes::OtherNodes;
+use super::nodes::{Held, OtherNodes};
 use super::payout::Payout;
 use crate::constants::*;
 use crate::errors::MillraceError;
@@ -73,7 +73,7 @@ impl<'info> ExecuteSlash<'info> {
     }
 
     /// Takes the stake in the books. Returns the outcome, what was taken, and what each of `others` held before.
-    fn take(&self, others: &OtherNodes, now: i64) -> Result<(Outcome, u64, Vec<(u64, u64)>)> {
+    fn take(&self, others: &OtherNodes, now: i64) -> Result<(Outcome, u64, Vec<Held>)> {
         let (params, window_ends_at) = {
             let config = self.config.load()?;
             (config.params, config.fraud_window_ends_at(self.case.load()?.commit()?.epoch, now))

@@ -14,7 +14,7 @@ pub(super) struct OtherNodes<'info> {
 }
 
 /// What a penalty may take from a node, base units: its locked stake and its bid bond.
-type Held = (u64, u64);
+pub(super) type Held = (u64, u64);
 
 impl<'info> OtherNodes<'info> {
     /// Checks that `accounts` are nodes of `provider`, none of them `node`, none twice: their numbers rise.

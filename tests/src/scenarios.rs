@@ -1,15 +1,20 @@
 //! Every instruction of the program at its dearest and largest, each in a world where all its addresses have bump 255.
 
+use bytemuck::Zeroable;
 use millrace::constants::MAX_SEATS;
-use millrace::instructions::{ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SetTermsArgs, SlashOracleArgs};
-use millrace::state::{FraudCase, Job, Node, Oracle, Provider};
+use millrace::instructions::{
+    ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SeatOracleArgs, SetTermsArgs, SlashOracleArgs,
+};
+use millrace::state::{Dispute, FraudCase, Job, Node, Oracle, Proposal, ProposalKind, Provider, Ruling, SlashCase};
 use millrace_client::ix as client;
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 use millrace_core::leaves::{LeaseStatus, NodeLeaf, Verdict};
 use millrace_core::proof::{query, Commit, Query, Task, MAX_N, MAX_ROUNDS, QUERIES};
-use millrace_tests::fraud::{execute_slash, prove_link, SparseRun, Value};
-use millrace_tests::record::Extent;
-use millrace_tests::*;
+
+use crate::fraud::{execute_slash, prove_link, SparseRun, Value};
+use crate::record::Extent;
+use crate::voting::{NO_TARGET, VOTES};
+use crate::*;
 
 /// Levels of a tree with a million leaves.
 const MILLION_LEAVES_LEVELS: u32 = 20;
@@ -25,10 +30,7 @@ pub fn everything() -> Record {
     {
         record.merge(&world());
     }
-    for world in [failed_member, ends_together, site] {
-        record.merge(&world());
-    }
-    for world in [disputes, oracle_money] {
+    for world in [failed_member, ends_together, site, disputes, oracle_money, votes, upgrade] {
         record.merge(&world());
     }
     record
@@ -487,5 +489,94 @@ fn oracle_money() -> Record {
     world.send_stray_tokens(&pda::vault(&oracle), 1);
     let state = world.read::<millrace::state::Oracle>(&oracle);
     world.must(&[ix::close_oracle(&oracle, &state, &world.market())], &[&key]);
+    world.record
+}
+
+/// Locks, a proposal of every kind but the upgrade, votes, execution, and the guardian.
+fn votes() -> Record {
+    let mut world = World::new();
+    let guardian = world.stranger("guardian");
+    let voter = world.voter("voter", VOTES);
+    let own = voter.key.pubkey();
+    let params = world.config().params;
+    let (fourth, second) = (key("fourth").pubkey(), world.oracles[1].pubkey());
+    let endpoint =
+        genesis::endpoint("https://a-long-name.of-an-oracle.example.com:9100/with/a/path/as/long/as/a/field");
+    let seat = SeatOracleArgs { oracle_authority: fourth, weight: 1, endpoint };
+    let seller = world.provider("seller", 100 * MILL);
+    world.rewrite::<Provider>(&seller.provider, |it| (it.stake, it.frozen) = (70 * MILL, 30 * MILL));
+    let appeal_until = world.now() + 600;
+    let case = SlashCase { provider: seller.provider, frozen_amount: 30 * MILL, appeal_until, ..SlashCase::zeroed() };
+    let case = world.put_state("case", &case);
+    let dispute = Dispute { ruling: Ruling::Upheld as u8, appeal_until, ..Dispute::zeroed() };
+    let dispute = world.put_state("dispute", &dispute);
+
+    let more = world.extend_lock(&voter, 1, params.max_lock_secs);
+    world.must(&[more], &[&voter.key]);
+    world.warp_secs(1);
+    use ProposalKind::*;
+    let update = world.propose(&voter, UpdateParams, &NO_TARGET, &params);
+    let slash = world.propose(&voter, OverturnSlash, &case, &());
+    let ruling = world.propose(&voter, OverturnRuling, &dispute, &());
+    let name = world.propose(&voter, SetGuardian, &NO_TARGET, &guardian.pubkey());
+    let pay = world.propose(&voter, TreasuryTransfer, &voter.tokens, &1u64);
+    let add = world.propose(&voter, AddOracle, &NO_TARGET, &seat);
+    let remove = world.propose(&voter, RemoveOracle, &NO_TARGET, &second);
+    for proposal in [update, slash, ruling, name, pay, add, remove] {
+        world.cast(&voter, &proposal, true);
+    }
+    world.send_stray_tokens(&world.treasury.clone(), 1);
+    world.warp_to(world.read::<Proposal>(&pay).eta);
+    let calls = [
+        client::execute_params(&update),
+        client::execute_overturn_slash(&slash, &case, &seller.provider),
+        client::execute_overturn_ruling(&ruling, &dispute),
+        client::execute_guardian(&name),
+        client::execute_transfer(&pay, &voter.tokens, &world.market()),
+    ];
+    for call in calls {
+        world.must(&[call], &[&voter.key]);
+    }
+    world.warp_epochs(2);
+    world.must(&[client::activate_params()], &[&voter.key]);
+    world.must(&[client::pause(&guardian.pubkey(), 1)], &[&guardian]);
+    world.must(&[client::unpause(&guardian.pubkey())], &[&guardian]);
+    world.warp_to(world.read::<Proposal>(&remove).eta);
+    world.must(&[client::execute_add_oracle(&own, &add, &fourth)], &[&voter.key]);
+    world.must(&[client::execute_remove_oracle(&remove, &second)], &[&voter.key]);
+    for proposal in [update, slash, ruling, name, pay, add, remove] {
+        let close = [world.close_vote(&proposal, &voter), world.close_proposal(&proposal, &voter)];
+        world.must(&close, &[&voter.key]);
+    }
+    world.send_stray_tokens(&voter.vault, 1);
+    let sweep = client::sweep_surplus(&voter.lock, &world.market());
+    world.must(&[sweep], &[&voter.key]);
+    world.warp_secs(params.max_lock_secs);
+    world.send_stray_tokens(&voter.vault, 1);
+    let unlock = world.unlock_votes(&voter);
+    world.must(&[unlock], &[&voter.key]);
+    world.record
+}
+
+/// An upgrade that passed, to the program itself, and one that did not.
+fn upgrade() -> Record {
+    let mut world = World::new();
+    let voter = world.voter("voter", VOTES);
+    let own = voter.key.pubkey();
+    // The loader wants whole programs; what it costs does not depend on which.
+    let program = world.svm.get_account(&pda::program_data()).expect("the program is deployed").data[45..].to_vec();
+    let buffers = ["first", "second"].map(|name| world.put_buffer(name, &own, &program));
+    for (id, buffer) in buffers.iter().enumerate() {
+        let market = world.market();
+        let make = client::propose_upgrade(&own, &voter.tokens, &market, id as u64, buffer, [0; 32]);
+        world.must(&[make], &[&voter.key]);
+    }
+    world.cast(&voter, &pda::proposal(0), true);
+    world.cast(&voter, &pda::proposal(1), false);
+    let state = world.read::<Proposal>(&pda::proposal(0));
+    world.warp_to(state.voting_ends_at);
+    world.must(&[client::return_buffer(&pda::proposal(1), &buffers[1], &own)], &[&voter.key]);
+    world.warp_to(state.eta);
+    world.must(&[client::execute_upgrade(&pda::proposal(0), &buffers[0], &own)], &[&voter.key]);
     world.record
 }
