@@ -4,9 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context as _, Result};
-use millrace::constants::MAX_NODE_COUNT;
 use millrace::instructions::PostJobArgs;
-use millrace::state::{Job, NodeClass, Requirements};
+use millrace::state::{Job, NodeClass, Requirements, Tier, Topology};
 use millrace_client::{config, ix, pda};
 use millrace_core::money::{max_lease_cost, share_floor, BPS};
 use millrace_core::score::Objective;
@@ -133,7 +132,7 @@ pub async fn post(context: &Context, args: &Args) -> Result<Posted> {
             ("fee on it", format!("{} ({:.2} %)", mill(fee), f64::from(params.fee_bps) / 100.0)),
             ("of which burns", mill(share_floor(fee, burn_bps).unwrap_or(0))),
             ("reserved", format!("{}, the rest comes back", mill(cost))),
-            ("rent", format!("{}, back when it is closed", context.rent(&[Job::space(MAX_NODE_COUNT)]).await?)),
+            ("rent", format!("{}, back when it is closed", context.rent(&[Job::space(1)]).await?)),
         ],
     })?;
     let manifest_hash = bundle.hash();
@@ -155,15 +154,17 @@ pub async fn post(context: &Context, args: &Args) -> Result<Posted> {
                 Class::Gpu => NodeClass::Gpu as u8,
                 Class::Cpu => NodeClass::Cpu as u8,
             },
-            node_count: MAX_NODE_COUNT,
-            padding: [0; 4],
+            node_count: 1,
+            topology: Topology::Any as u8,
+            standby_count: 0,
+            padding: [0; 2],
         },
         objective: match args.objective {
             Wish::Price => Objective::Price as u8,
             Wish::PricePerGops => Objective::PricePerGops as u8,
             Wish::Reliability => Objective::Reliability as u8,
         },
-        tier: 0,
+        tier: Tier::Spot as u8,
         max_per_sec: args.max_per_sec,
         max_secs,
         bidding_secs: args.bidding_secs,
