@@ -2,9 +2,9 @@
 
 use millrace::constants::*;
 
-pub use millrace_client::pda::{claim, dispute, governance, lock, oracle_pool, proposal, treasury, vote};
-
 use crate::Pubkey;
+
+pub use millrace_client::pda::{claim, dispute, governance, lock, oracle_pool, proposal, treasury, vote};
 
 fn find(seeds: &[&[u8]]) -> (Pubkey, u8) {
     Pubkey::find_program_address(seeds, &millrace::ID)
