@@ -78,11 +78,12 @@ impl Draft {
             found.push(Found::Lease(if lease.is_member { kept(leaf, lease.seen_secs, dice) } else { leaf }));
         }
         for (key, node) in &market.books.nodes {
-            if node.is_retired() || !(node.verified_until < now + 3_600 || dice.once_in(3)) {
+            // Who sells nothing is measured at once; the others now and then.
+            if node.is_retired() || (node.is_able(now + 3_600) && !dice.once_in(3)) {
                 continue;
             }
             let good = NodeSpec::default().passed(key, epoch, now);
-            let leaf = match dice.below(12) {
+            let leaf = match dice.below(36) {
                 0 => NodeLeaf { verdict: Verdict::Refused, ..good },
                 1 => NodeLeaf { verdict: Verdict::Withheld, ..good },
                 2 => NodeLeaf { gops: dice.below(20_000), ..good },

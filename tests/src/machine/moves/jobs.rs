@@ -114,7 +114,11 @@ pub(super) fn any_post(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let standard = job_args();
     let node_count = 1 + dice.below(3) as u8;
     let is_guaranteed = dice.once_in(2);
-    let topology = dice.pick(&[Topology::Any, Topology::Any, Topology::SameRegion, Topology::SameSite])?;
+    let topology = match dice.below(8) {
+        0 => Topology::SameSite,
+        1 | 2 => Topology::SameRegion,
+        _ => Topology::Any,
+    };
     let may_stand_by = is_guaranteed && topology != Topology::SameSite;
     let standby_count = if may_stand_by { dice.below(u64::from(node_count) + 1) as u8 } else { 0 };
     let args = PostJobArgs {

@@ -69,7 +69,7 @@ pub(super) fn any_drain(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 pub(super) fn any_retirement(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let open = market.books.nodes.values().filter(|node| !node.is_retired()).count();
     // Enough nodes are left to do business with.
-    let node = any_node(market, dice, false).filter(|_| open > 4)?;
+    let node = any_node(market, dice, false).filter(|_| open > 5)?;
     Some(retire(market, &node))
 }
 

@@ -62,14 +62,14 @@ pub fn next_epoch(market: &Market) -> i64 {
 /// Time passes: mostly a moment, often to a second before, at or after something becomes possible, and rarely beyond
 /// every window.
 pub(super) fn wait(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let secs = match dice.below(16) {
-        0..=4 => 1 + dice.below(30) as i64,
-        5..=7 => 30 + dice.below(60) as i64,
-        8 => 60 + dice.below(2_000) as i64,
-        9 if dice.once_in(12) => dice.pick(&[14_400, 61_440, 90_000])?,
+    let secs = match dice.below(32) {
+        0..=11 => 1 + dice.below(20) as i64,
+        12..=19 => 30 + dice.below(60) as i64,
+        20 => 60 + dice.below(1_500) as i64,
+        21 if dice.once_in(4) => dice.pick(&[14_400, 61_440, 90_000])?,
         _ => {
             let deadlines = deadlines(market);
-            let near = &deadlines[..deadlines.len().min(3)];
+            let near = &deadlines[..deadlines.len().min(2)];
             let target = dice.pick(near)? + dice.within(0, 2) as i64 - 1;
             // What lies days ahead comes by itself.
             Some(target - market.world.now()).filter(|secs| (1..20_000).contains(secs))?
