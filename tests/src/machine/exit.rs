@@ -4,7 +4,9 @@ use millrace::state::Lease;
 use millrace_client::pda as client_pda;
 
 use super::model::Creditor;
-use super::moves::{customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, votes};
+use super::moves::{
+    customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, votes,
+};
 use super::{Actor, Market, Outcome, Plan};
 use crate::{Keypair, Pubkey, Signer};
 
