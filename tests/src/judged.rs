@@ -26,7 +26,7 @@ impl World {
     }
 
     /// Has the oracles report `leaf`, and opens a case on it.
-    pub fn judge(&mut self, accusation: &Accusation, leaf: &NodeLeaf, others: &[Pubkey]) -> (Pubkey, Receipt) {
+    pub fn charged(&mut self, accusation: &Accusation, leaf: &NodeLeaf, others: &[Pubkey]) -> (Pubkey, Receipt) {
         let report = self.report_node(leaf);
         let number = self.read::<Provider>(&accusation.seller.provider).next_slash_case;
         let charge = self.charge(accusation, &report, leaf, others);

@@ -17,6 +17,7 @@ use litesvm::LiteSVM;
 use solana_program_runtime::declare_process_instruction;
 use solana_program_runtime::invoke_context::InvokeContext;
 use solana_program_runtime::serialization::serialize_parameters;
+use solana_program_runtime::solana_sbpf::program::BuiltinFunctionDefinition;
 use solana_sysvar::program_stubs::{set_syscall_stubs, SyscallStubs};
 use solana_sysvar::rent::Rent;
 

@@ -4,7 +4,7 @@ use millrace::constants::*;
 
 use crate::Pubkey;
 
-pub use millrace_client::pda::{claim, dispute, governance};
+pub use millrace_client::pda::{claim, dispute, governance, lock, oracle_pool, proposal, treasury, vote};
 
 fn find(seeds: &[&[u8]]) -> (Pubkey, u8) {
     Pubkey::find_program_address(seeds, &millrace::ID)
@@ -40,8 +40,6 @@ pub fn program_data() -> Pubkey {
     Pubkey::find_program_address(&[millrace::ID.as_ref()], &solana_sdk_ids::bpf_loader_upgradeable::ID).0
 }
 
-pub use millrace_client::pda::{governance, lock, oracle_pool, proposal, treasury, vote};
-
 /// The provider of a cold key.
 pub fn provider(authority: &Pubkey) -> Pubkey {
     provider_and_bump(authority).0
@@ -75,11 +73,6 @@ pub fn vault(owner: &Pubkey) -> Pubkey {
 /// The oracle of a seat's key.
 pub fn oracle(authority: &Pubkey) -> Pubkey {
     oracle_and_bump(authority).0
-}
-
-/// The claim `number` on a provider's bonds.
-pub fn claim(provider: &Pubkey, number: u32) -> Pubkey {
-    find(&[CLAIM_SEED, provider.as_ref(), &number.to_le_bytes()]).0
 }
 
 /// The fraud case of sha256(commit).

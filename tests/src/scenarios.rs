@@ -542,7 +542,7 @@ fn votes() -> Record {
     world.must(&[client::pause(&guardian.pubkey(), 1)], &[&guardian]);
     world.must(&[client::unpause(&guardian.pubkey())], &[&guardian]);
     world.warp_to(world.read::<Proposal>(&remove).eta);
-    world.must(&[client::execute_add_oracle(&own, &add, &fourth)], &[&voter.key]);
+    world.must(&[client::execute_add_oracle(&own, &add, &fourth, &world.market())], &[&voter.key]);
     world.must(&[client::execute_remove_oracle(&remove, &second)], &[&voter.key]);
     for proposal in [update, slash, ruling, name, pay, add, remove] {
         let close = [world.close_vote(&proposal, &voter), world.close_proposal(&proposal, &voter)];

@@ -212,7 +212,7 @@ fn everyone_leaves(market: &mut Market, dice: &mut Dice) -> Result<(), String> {
     let mut actors = market.everyone();
     for actor in &actors {
         if !market.is_out(*actor) {
-            market.copy().leave(*actor)?;
+            market.fork().leave(*actor)?;
         }
     }
     while !actors.is_empty() {

@@ -9,7 +9,7 @@ use solana_account::Account;
 fn charged() -> (World, Accusation, Pubkey) {
     let (mut world, accusation) = market();
     let leaf = withheld(&world, &accusation.node);
-    let (case, _) = world.judge(&accusation, &leaf, &[]);
+    let (case, _) = world.charged(&accusation, &leaf, &[]);
     (world, accusation, case)
 }
 
@@ -64,7 +64,7 @@ fn no_epoch_takes_more_than_the_cap_all_cases_together() {
     let (mut world, accusation, first) = charged();
     world.warp_to_next_epoch();
     let leaf = withheld(&world, &accusation.node);
-    let (second, _) = world.judge(&accusation, &leaf, &[]);
+    let (second, _) = world.charged(&accusation, &leaf, &[]);
     // 3% of a thousand: 30 MILL an epoch of the 40 and 32.
     world.rewrite::<Config>(&pda::config(), |config| config.params.max_slash_per_epoch_bps = 300);
     let_appeal_end(&mut world, &second);

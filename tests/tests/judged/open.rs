@@ -13,7 +13,7 @@ use millrace_tests::{ix, pda, MillraceError, Report, Signer};
 fn a_withheld_bundle_freezes_a_part_of_the_nodes_stake() {
     let (mut world, accusation) = market();
     let leaf = withheld(&world, &accusation.node);
-    let (case, receipt) = world.judge(&accusation, &leaf, &[]);
+    let (case, receipt) = world.charged(&accusation, &leaf, &[]);
     let params = world.config().params;
     let event = receipt.event::<SlashCaseOpened>();
     assert_eq!((event.case, event.number, event.offence), (case, 0, Offence::Withheld as u8));
@@ -36,7 +36,7 @@ fn a_withheld_bundle_freezes_a_part_of_the_nodes_stake() {
 fn a_charged_node_sells_nothing_until_it_is_relocked_and_audited() {
     let (mut world, accusation) = market();
     let leaf = withheld(&world, &accusation.node);
-    world.judge(&accusation, &leaf, &[]);
+    world.charged(&accusation, &leaf, &[]);
     let audit = |world: &mut World| {
         world.warp_to_next_epoch();
         let leaf = NodeSpec::default().passed(&accusation.node, world.epoch(), world.now());
@@ -68,7 +68,7 @@ fn an_audit_is_charged_once_and_no_older_one_after_it() {
     // The next epoch's is another offence, of what the node still answers with.
     world.warp_to_next_epoch();
     let next = withheld(&world, &accusation.node);
-    let (case, _) = world.judge(&accusation, &next, &[]);
+    let (case, _) = world.charged(&accusation, &next, &[]);
     assert_eq!(world.read::<SlashCase>(&case).frozen_amount, (NODE_STAKE - WITHHELD_PENALTY) / 5);
     world.assert_books();
 }
@@ -78,7 +78,7 @@ fn the_first_epoch_of_all_is_charged_too() {
     let mut world = World::new();
     let accusation = world.accusation();
     let leaf = millrace_core::leaves::NodeLeaf { audit_epoch: 0, ..withheld(&world, &accusation.node) };
-    let (case, _) = world.judge(&accusation, &leaf, &[]);
+    let (case, _) = world.charged(&accusation, &leaf, &[]);
     assert_eq!(world.read::<SlashCase>(&case).audit_epoch, 0);
 }
 
@@ -103,7 +103,7 @@ fn slowness_is_an_offence_from_the_second_audit_in_a_row_on() {
     assert_eq!(world.read::<Node>(&accusation.node).downgrades, 2);
     // The older of the two is not the one.
     world.assert_refused(&[charge], &[watcher], MillraceError::NoOffence);
-    let (case, receipt) = world.judge(&accusation, &second, &[]);
+    let (case, receipt) = world.charged(&accusation, &second, &[]);
     assert_eq!(receipt.event::<SlashCaseOpened>().offence, Offence::Capacity as u8);
     assert_eq!(world.read::<SlashCase>(&case).frozen_amount, CAPACITY_PENALTY);
     world.assert_books();
@@ -173,7 +173,7 @@ fn a_retired_node_is_charged_by_the_figure_it_left() {
     world.must(&[ix::retire(seller, &accusation.node)], &[&seller.authority]);
     world.must(&[ix::begin_unstake(seller, STAKE)], &[&seller.authority]);
     let leaf = withheld(&world, &accusation.node);
-    let (_, receipt) = world.judge(&accusation, &leaf, &[]);
+    let (_, receipt) = world.charged(&accusation, &leaf, &[]);
     let event = receipt.event::<SlashCaseOpened>();
     assert_eq!((event.frozen_amount, event.provider_unbonding), (WITHHELD_PENALTY, STAKE - WITHHELD_PENALTY));
     let node = world.read::<Node>(&accusation.node);
@@ -227,7 +227,7 @@ fn a_penalty_rounds_up() {
     world.rewrite::<Node>(&accusation.node, |node| node.locked_stake -= 1);
     world.rewrite::<Provider>(&accusation.seller.provider, |provider| provider.locked -= 1);
     let leaf = withheld(&world, &accusation.node);
-    let (_, receipt) = world.judge(&accusation, &leaf, &[]);
+    let (_, receipt) = world.charged(&accusation, &leaf, &[]);
     assert_eq!(receipt.event::<SlashCaseOpened>().frozen_amount, NODE_STAKE / 10_000);
 }
 
