@@ -32,6 +32,8 @@ use tokio::signal::unix::{signal, SignalKind};
 
 const HOST: &str = "127.0.0.1";
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// What the program's twin with planted faults (toolchain/build-twin) says in its image.
+const TWIN_MARKER: &[u8] = b"MILLRACE TWIN WITH PLANTED FAULTS, NEVER DEPLOY";
 
 /// A local Solana network for Millrace, offline and forgotten when it stops.
 #[derive(Parser)]
@@ -140,6 +142,8 @@ fn check_port(port: u16, flag: &str) -> Result<()> {
 fn read_program(path: &Path) -> Result<Vec<u8>> {
     let elf = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(elf.starts_with(b"\x7fELF"), "{} is not a compiled program", path.display());
+    let is_twin = elf.windows(TWIN_MARKER.len()).any(|window| window == TWIN_MARKER);
+    ensure!(!is_twin, "{} is the twin with planted faults, for tests only: it must never be deployed", path.display());
     Ok(elf)
 }
 

@@ -5,7 +5,9 @@ use millrace::constants::MAX_SEATS;
 use millrace::instructions::{
     ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SeatOracleArgs, SetTermsArgs, SlashOracleArgs,
 };
-use millrace::state::{Dispute, FraudCase, Job, Node, Oracle, Proposal, ProposalKind, Provider, Ruling, SlashCase};
+use millrace::state::{
+    Customer, Dispute, FraudCase, Job, Node, Oracle, Proposal, ProposalKind, Provider, Ruling, SlashCase,
+};
 use millrace_client::ix as client;
 use millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
 use millrace_core::leaves::{LeaseStatus, NodeLeaf, Verdict};
@@ -185,6 +187,7 @@ fn crowd(world: &mut World, jobs: usize) {
         world.svm.set_account(address, account.clone()).expect("LiteSVM takes the account");
         world.rewrite::<Job>(&address, |job| (job.id, job.reserve_amount) = (n as u64, 0));
     }
+    world.rewrite::<Customer>(&other.customer, |customer| customer.open_jobs = jobs as u32);
     assert_eq!(world.all::<Job>().len(), jobs);
 }
 

@@ -72,7 +72,8 @@ fn a_site_bids_with_its_own_free_nodes_of_one_place_each_once_all_or_none() {
     refuse(&mut world, &nodes, MillraceError::BadNodeCount);
     refuse(&mut world, &[nodes[0], nodes[1], nodes[0]], MillraceError::NodeBusy);
     refuse(&mut world, &[nodes[0], nodes[1], other_nodes[0]], MillraceError::WrongAccount);
-    let changes: [(&dyn Fn(&mut Node), MillraceError); 5] = [
+    type Change<'a> = (&'a dyn Fn(&mut Node), MillraceError);
+    let changes: [Change; 5] = [
         (&|node| node.site = [1; 16], MillraceError::WrongTopology),
         (&|node| node.region = 2, MillraceError::WrongTopology),
         (&|node| node.draining = 1, MillraceError::NodeNotAble),

@@ -323,7 +323,7 @@ fn only_an_able_standby_of_the_job_takes_over_and_only_a_failed_position() {
     let closes_at = lease(&world, &cluster.lease(0)).closes_at();
     world.warp_to(closes_at);
     let instruction = over(&world, 0, 2);
-    world.assert_refused(&[instruction.clone()], &[&stranger], MillraceError::DisputeWindowOver);
+    world.assert_refused(std::slice::from_ref(&instruction), &[&stranger], MillraceError::DisputeWindowOver);
     let (mut world, cluster_too) = failed(2, 2);
     assert_eq!(cluster_too.job, cluster.job, "the same keys in every world");
     world.fund(&stranger.pubkey());

@@ -8,6 +8,7 @@ use millrace::instructions::{InitializeArgs, SeatOracleArgs};
 use millrace::state::{Beacons, Config, DurationBounds, OracleSet, Params, Reports, Span};
 use millrace_client::ix;
 use millrace_client::token::{create_mint, MINT_LEN, TOKEN_ACCOUNT_LEN};
+use millrace_client::twin::is_twin;
 use millrace_client::{fetch, pda, Keypair, Pubkey, Signer};
 use serde::Serialize;
 
@@ -256,9 +257,23 @@ async fn mint(context: &Context, supply: u64) -> Result<()> {
     Ok(())
 }
 
+/// A program with planted faults must never hold a market.
+async fn refuse_twin(context: &Context) -> Result<()> {
+    let image = context.chain().account(&pda::program_data()).await?;
+    let image = image.with_context(|| format!("no upgradeable program is deployed at {}", millrace::ID))?;
+    if is_twin(&image.data) {
+        bail!(
+            "the program at {} is the twin with planted faults, for tests only; deploy the program itself",
+            millrace::ID
+        );
+    }
+    Ok(())
+}
+
 async fn init(context: &Context, args: InitArgs) -> Result<()> {
     let payer = context.address()?;
     let chain = context.chain();
+    refuse_twin(context).await?;
     let mint_address = args.mint;
     let mint = chain
         .account(&args.mint)

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod outbox;
 pub mod pda;
 pub mod token;
+pub mod twin;
 
 pub use chain::{Chain, ChainError, FakeChain, RpcChain, Simulation, Status, StatusLevel};
 pub use error::SubmitError;

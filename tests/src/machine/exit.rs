@@ -4,7 +4,9 @@ use millrace::state::Lease;
 use millrace_client::pda as client_pda;
 
 use super::model::Creditor;
-use super::moves::{customers, disputes, fraud, guaranteed, jobs, leases, nodes, oracles, others, providers, votes};
+use super::moves::{
+    customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, votes,
+};
 use super::{Actor, Market, Outcome, Plan};
 use crate::{Keypair, Pubkey, Signer};
 
@@ -113,11 +115,19 @@ impl Market {
         let Some(provider) = self.books.providers.get(&seller.provider) else { return vec![] };
         let key = &seller.authority;
         let mut plans = self.after_leases(&seller.provider, key);
-        for (case, state) in self.books.cases.iter().filter(|(_, case)| case.provider == seller.provider) {
-            plans.push(if state.executed == 1 {
+        for (case, state) in self.model.cases.iter().filter(|(_, case)| case.provider == seller.provider) {
+            plans.push(if state.is_done {
                 fraud::close_case(self, case, key)
             } else {
-                fraud::execute_slash(self, case, key)
+                let others = fraud::other_nodes(self, &state.node, &state.provider);
+                fraud::execute_slash(self, case, &others, key)
+            });
+        }
+        for (case, state) in self.model.judged.iter().filter(|(_, case)| case.provider == seller.provider) {
+            plans.push(if state.frozen == 0 {
+                judged::close_slash_case(self, case, key)
+            } else {
+                judged::execute_slash_case(self, case, key)
             });
         }
         for (node, state) in self.books.nodes.iter().filter(|(_, node)| node.provider == seller.provider) {

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use super::{run, Tally, Walk};
+
 /// Where `toolchain/build-twin` leaves it.
 pub const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/twin/millrace-with-planted-faults.so");
 /// What its image says, just before the number of the fault let loose.
@@ -46,4 +48,27 @@ pub fn image(fault: u8) -> Vec<u8> {
     assert!(places.next().is_none(), "the twin has one marker");
     image[place + MARKER.len()] = fault;
     image
+}
+
+/// Where a fault was found.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Seed of the walk.
+    pub seed: u64,
+    /// Steps of that walk, and of those before, until then.
+    pub steps: u64,
+    /// What was broken.
+    pub broken: String,
+}
+
+/// Walks from `first_seed` on, on the program in `image`, until something is broken; `walks` times at most.
+pub fn find(image: &[u8], first_seed: u64, length: usize, walks: u64) -> Option<Sighting> {
+    let mut tally = Tally::default();
+    for seed in first_seed..first_seed + walks {
+        let (start, steps) = Walk { seed, length }.drawn();
+        if let Err(broken) = run(start, &steps, Some(image), &mut tally, None) {
+            return Some(Sighting { seed, steps: tally.steps, broken });
+        }
+    }
+    None
 }

@@ -1,6 +1,7 @@
 //! One walk through a market, and how proptest draws and shrinks it.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::Arc;
@@ -136,11 +137,26 @@ impl Walk {
     }
 }
 
-/// Makes `steps` on a new market, then lets everyone leave.
+/// Makes `steps` on a new market, then lets everyone leave. A panic on the way is a finding like any other.
 ///
 /// # Errors
 /// What is broken.
 pub fn run(
+    start: u64,
+    steps: &[Step],
+    program: Option<&[u8]>,
+    tally: &mut Tally,
+    seen: Option<Arc<AtomicUsize>>,
+) -> Result<(), String> {
+    let walk = AssertUnwindSafe(|| run_through(start, steps, program, tally, seen));
+    std::panic::catch_unwind(walk).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("a panic: {}", text.unwrap_or_default()))
+    })
+}
+
+fn run_through(
     start: u64,
     steps: &[Step],
     program: Option<&[u8]>,

@@ -32,7 +32,7 @@ pub async fn execute(context: &Context, id: u64) -> Result<()> {
         ProposalKind::SetGuardian => ix::execute_guardian(&address),
         ProposalKind::AddOracle => {
             let seat = payload::read::<SeatOracleArgs>(proposal.payload())?;
-            ix::execute_add_oracle(&context.address()?, &address, &seat.oracle_authority)
+            ix::execute_add_oracle(&context.address()?, &address, &seat.oracle_authority, &(&market).into())
         }
         ProposalKind::RemoveOracle => {
             ix::execute_remove_oracle(&address, &payload::read::<Pubkey>(proposal.payload())?)

@@ -56,7 +56,7 @@ pub async fn what(context: &Context, market: &Config, proposal: &Proposal) -> Re
     let bytes = proposal.payload();
     Ok(match ProposalKind::of(proposal.kind)? {
         ProposalKind::UpdateParams => {
-            let changes = params::difference(&market.params, &payload::read::<Box<Params>>(bytes)?);
+            let changes = params::difference(&market.params, &payload::read::<Params>(bytes)?);
             let texts: Vec<_> = changes.iter().map(|it| format!("{} {} -> {}", it.name, it.from, it.to)).collect();
             if texts.is_empty() {
                 "the parameters as they are".into()

@@ -9,6 +9,7 @@ mod claims;
 mod customers;
 mod disputes;
 mod guaranteed;
+mod judged;
 mod leases;
 mod oracles;
 mod providers;
@@ -23,6 +24,7 @@ pub use cases::CaseModel;
 pub use claims::{ClaimModel, Creditor};
 pub use customers::{CustomerModel, JobModel};
 pub use disputes::DisputeModel;
+pub use judged::{JudgedEpoch, JudgedModel};
 pub use leases::LeaseModel;
 pub use oracles::OracleModel;
 pub use providers::{NodeModel, ProviderModel};
@@ -86,6 +88,8 @@ pub struct Model {
     pub nodes: BTreeMap<Pubkey, NodeModel>,
     /// Open fraud cases.
     pub cases: BTreeMap<Pubkey, CaseModel>,
+    /// Open judged cases.
+    pub judged: BTreeMap<Pubkey, JudgedModel>,
     /// Open claims on bonds.
     pub claims: BTreeMap<Pubkey, ClaimModel>,
     /// Open disputes.
@@ -125,6 +129,7 @@ impl Model {
             providers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             cases: BTreeMap::new(),
+            judged: BTreeMap::new(),
             claims: BTreeMap::new(),
             disputes: BTreeMap::new(),
             oracles: BTreeMap::new(),
@@ -164,6 +169,7 @@ impl Model {
         same_keys("providers", &self.providers, &books.providers)?;
         same_keys("nodes", &self.nodes, &books.nodes)?;
         same_keys("cases", &self.cases, &books.cases)?;
+        same_keys("judged cases", &self.judged, &books.slash_cases)?;
         same_keys("claims", &self.claims, &books.claims)?;
         same_keys("disputes", &self.disputes, &books.disputes)?;
         same_keys("locks", &self.locks, &books.locks)?;
@@ -183,9 +189,10 @@ impl Model {
             let entries: Vec<_> = entries.collect();
             let wanted = &provider.unbonding;
             holds!(entries == *wanted, "provider {key} unbonds {entries:?}, should {wanted:?}");
-            let found = [account.stake, account.earned, account.locked, account.claims];
-            let wanted = [provider.stake, provider.earned, self.locked(key), provider.claims];
-            holds!(found == wanted, "provider {key}: {found:?} staked, earned, locked, claimed; should be {wanted:?}");
+            let found = [account.stake, account.earned, account.locked, account.claims, account.frozen];
+            let wanted = [provider.stake, provider.earned, self.locked(key), provider.claims, provider.frozen];
+            let what = "staked, earned, locked, claimed, frozen";
+            holds!(found == wanted, "provider {key}: {found:?} {what}; should be {wanted:?}");
         }
         for (key, oracle) in &self.oracles {
             let account = &books.oracles[key];

@@ -1,6 +1,6 @@
 //! Providers, their nodes and bids.
 
-use super::{ClaimModel, Creditor, Model};
+use super::{ClaimModel, Creditor, JudgedEpoch, Model};
 use crate::books::holds;
 use crate::machine::{Actor, Flows, Seen};
 use crate::Pubkey;
@@ -22,6 +22,8 @@ pub struct ProviderModel {
     pub claims: u64,
     /// Taken out of the stake by judged cases, base units.
     pub frozen: u64,
+    /// What it lost by judgement in the last epoch it did.
+    pub judged: Option<JudgedEpoch>,
 }
 
 impl ProviderModel {
@@ -49,6 +51,10 @@ pub struct NodeModel {
     pub provider: Pubkey,
     /// What it answers with, base units.
     pub answers_with: u64,
+    /// What its claim needs, base units.
+    pub required: u64,
+    /// First epoch whose audit may be judged.
+    pub judgeable_from: u64,
     /// Instant it retired.
     pub retired_at: Option<i64>,
     /// Its bid.
@@ -98,8 +104,10 @@ impl Model {
 
     /// A provider registers.
     pub fn register_provider(&mut self, key: Pubkey, actor: Actor, vault: Pubkey) {
-        self.providers
-            .insert(key, ProviderModel { actor, vault, stake: 0, earned: 0, unbonding: vec![], claims: 0, frozen: 0 });
+        self.providers.insert(
+            key,
+            ProviderModel { actor, vault, stake: 0, earned: 0, unbonding: vec![], claims: 0, frozen: 0, judged: None },
+        );
     }
 
     /// Stake comes in from `source`.
@@ -136,7 +144,8 @@ impl Model {
         let leases = self.leases.values().filter(|lease| lease.provider == *key).count();
         let concerns = |claim: &&ClaimModel| claim.provider == *key || claim.to == Creditor::Provider(*key);
         let claims = self.claims.values().filter(concerns).count();
-        let is_empty = left == 0 && nodes == 0 && leases == 0 && claims == 0;
+        let judged = self.judged.values().filter(|case| case.provider == *key).count();
+        let is_empty = left == 0 && nodes == 0 && leases == 0 && claims == 0 && judged == 0;
         holds!(
             is_empty,
             "a provider was closed with {left} base units, {nodes} nodes, {leases} leases, {claims} claims"
@@ -150,7 +159,16 @@ impl Model {
         let scaled = u128::from(gops) * u128::from(self.params.stake_per_1000_gops_amount);
         let answers_with = self.params.stake_base_amount + scaled.div_ceil(1_000) as u64;
         self.lock(&provider, answers_with)?;
-        let node = NodeModel { provider, answers_with, retired_at: None, bid: None, lease: None, last_leaf_at: 0 };
+        let node = NodeModel {
+            provider,
+            answers_with,
+            required: answers_with,
+            judgeable_from: 0,
+            retired_at: None,
+            bid: None,
+            lease: None,
+            last_leaf_at: 0,
+        };
         self.nodes.insert(key, node);
         Ok(vec![])
     }

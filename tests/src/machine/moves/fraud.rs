@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use millrace::state::Beacons;
+use millrace_client::ix as client;
 use millrace_core::proof::Task;
 
-use crate::fraud::{close_case as close, compute_limit, ed25519, execute_slash as execute, SparseRun, Value};
+use crate::fraud::{close_case as close, compute_limit, ed25519, execute_slash_with, SparseRun, Value};
 use crate::fraud::{open_case as open, prove_entry as entry, prove_link as link};
 use crate::machine::model::CaseModel;
 use crate::machine::{Actor, Dice, Market, Plan};
@@ -31,6 +32,8 @@ fn open_case(market: &mut Market, nth: usize, node: &Pubkey, run: SparseRun, ope
         epoch: run.commit.epoch,
         entries: 0,
         is_link_false: false,
+        is_double: false,
+        gpu_index: run.commit.gpu_index,
         bounty: (Actor::Watcher(nth), watcher.tokens),
         closes_at: 0,
         owed: None,
@@ -41,11 +44,30 @@ fn open_case(market: &mut Market, nth: usize, node: &Pubkey, run: SparseRun, ope
     Plan::of(vec![signature, accuse], signers).then(move |books, seen| books.open_case(case, model, seen.now))
 }
 
-/// Anyone executes `case`.
-pub fn execute_slash(market: &Market, case: &Pubkey, caller: &Keypair) -> Plan {
+/// Anyone executes `case`, from others of the provider's nodes too.
+pub fn execute_slash(market: &Market, case: &Pubkey, others: &[Pubkey], caller: &Keypair) -> Plan {
     let key = *case;
-    let plan = Plan::new(execute(&market.world, &key), caller).about(&[key]);
-    plan.then(move |model, seen| model.execute_slash(&key, seen))
+    let others = others.to_vec();
+    // Which others are named is the caller's choice.
+    let chosen: Vec<Pubkey> = others.iter().copied().chain([key]).collect();
+    let plan = Plan::new(execute_slash_with(&market.world, &key, &others), caller).about(&chosen);
+    plan.then(move |model, seen| model.execute_slash(&key, &others, seen))
+}
+
+/// The other nodes of a node's provider, in the order of their numbers.
+pub fn other_nodes(market: &Market, node: &Pubkey, provider: &Pubkey) -> Vec<Pubkey> {
+    let others = market.books.nodes.iter().filter(|(key, other)| other.provider == *provider && *key != node);
+    let mut others: Vec<_> = others.map(|(key, other)| (other.index, *key)).collect();
+    others.sort_unstable();
+    others.into_iter().map(|(_, key)| key).collect()
+}
+
+/// Anyone shows that two cases are of two commits for one work.
+fn prove_double(case: &Pubkey, other: &Pubkey, prover: &Keypair) -> Plan {
+    let (case, other) = (*case, *other);
+    let prove = client::prove_double_commit(&prover.pubkey(), &case, &other);
+    let plan = Plan::new(prove, prover).about(&[case, other]).once();
+    plan.then(move |model, _| model.prove_double(&case, &other))
 }
 
 /// Anyone closes `case`.
@@ -68,7 +90,11 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
     }
     let epoch = market.world.epoch().saturating_sub(dice.below(3));
     let beacon = market.world.read::<Beacons>(&pda::beacons()).latched(epoch)?.hash;
-    let node = dice.pick(&market.books.nodes.keys().copied().collect::<Vec<_>>())?;
+    // Now and then the same work as in a case that is open, so that there are two commits for it.
+    let again = market.model.cases.values().filter(|case| case.epoch == epoch).map(|case| case.node);
+    let again =
+        dice.pick(&again.collect::<Vec<_>>()).filter(|node| dice.once_in(2) && market.books.nodes.contains_key(node));
+    let node = again.or_else(|| dice.pick(&market.books.nodes.keys().copied().collect::<Vec<_>>()))?;
     let provider = &market.books.providers[&market.books.nodes[&node].provider];
     let operator = market.keys.get(&provider.operator_at(epoch))?.insecure_clone();
     let task = Task {
@@ -97,7 +123,7 @@ fn prover(market: &Market, dice: &mut Dice) -> Keypair {
 }
 
 pub(super) fn any_entry(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let key = any_case(market, dice, |case| case.owed.is_none() && !case.is_done && case.entries < 3)?;
+    let key = any_case(market, dice, |case| case.owed.is_none() && case.entries < 3)?;
     let run = market.runs.get(&key)?.clone();
     let prover = prover(market, dice);
     let round = dice.below(u64::from(ROUNDS)) as u32;
@@ -118,18 +144,31 @@ pub(super) fn any_link(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 
 pub(super) fn any_execution(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let now = market.world.now();
-    let key = any_case(market, dice, |case| {
-        !case.is_done && (case.is_link_false || case.entries >= 3 || now >= case.closes_at)
-    })?;
+    let key = any_case(market, dice, |case| !case.is_done && (case.is_fraud() || now >= case.closes_at))?;
     if !market.books.providers.contains_key(&market.model.cases[&key].provider) {
         return None;
     }
+    let case = &market.model.cases[&key];
+    let mut others = other_nodes(market, &case.node, &case.provider);
+    if dice.once_in(2) {
+        others.clear();
+    }
     let caller = market.anyone(dice);
-    Some(execute_slash(market, &key, &caller))
+    Some(execute_slash(market, &key, &others, &caller))
 }
 
 pub(super) fn any_close(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let key = any_case(market, dice, |case| case.is_done)?;
     let caller = market.anyone(dice);
     Some(close_case(market, &key, &caller))
+}
+
+pub(super) fn any_double(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let cases: Vec<_> = market.model.cases.iter().map(|(key, case)| (*key, case.node, case.epoch)).collect();
+    let (key, node, epoch) = dice.pick(&cases)?;
+    let is_careless = dice.once_in(8);
+    let fit =
+        |(other, on, at): &&(Pubkey, Pubkey, u64)| *other != key && (is_careless || (*on == node && *at == epoch));
+    let (other, ..) = dice.pick(&cases.iter().filter(fit).copied().collect::<Vec<_>>())?;
+    Some(prove_double(&key, &other, &prover(market, dice)))
 }

@@ -10,6 +10,7 @@ pub mod disputes;
 pub mod fraud;
 pub mod guaranteed;
 pub mod jobs;
+pub mod judged;
 pub mod leases;
 pub mod nodes;
 pub mod oracles;
@@ -77,6 +78,7 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("register_node", 5, nodes::any_registration),
     ("set_ask", 1, nodes::any_ask),
     ("drain", 2, nodes::any_drain),
+    ("relock_node", 4, judged::any_refill),
     ("retire", 2, nodes::any_retirement),
     ("close_node", 2, nodes::any_close),
     // Oracles.
@@ -84,6 +86,7 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("latch_beacon", 16, oracles::any_latch),
     ("sign_report", 20, oracles::any_signature),
     ("apply_audit", 8, oracles::any_audit),
+    ("apply_downgrade", 3, judged::any_downgrade),
     ("stake_oracle", 2, oracles::any_oracle_stake),
     ("begin_oracle_unstake", 1, oracles::any_oracle_unstaking),
     ("withdraw_oracle", 1, oracles::any_oracle_withdrawal),
@@ -109,23 +112,22 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("open_case", 5, fraud::any_accusation),
     ("prove_entry", 8, fraud::any_entry),
     ("prove_link", 3, fraud::any_link),
+    ("prove_double_commit", 3, fraud::any_double),
     ("execute_slash", 5, fraud::any_execution),
     ("close_case", 3, fraud::any_close),
+    ("open_slash_case", 4, judged::any_charge),
+    ("execute_slash_case", 4, judged::any_execution),
+    ("close_slash_case", 2, judged::any_close),
+    ("execute_overturn_slash", 2, votes::any_slash_overturning),
 ];
 
 /// Instructions that have no move yet.
 pub const STILL_TO_COME: &[&str] = &[
-    // Wait for their builders in the client.
-    "relock_node",
-    "apply_downgrade",
+    // A cold key that moves has another wallet.
     "propose_authority",
     "accept_authority",
-    "prove_double_commit",
+    // Needs a commit ground so that a query asks for its wrong entry.
     "slash_oracle",
-    "open_slash_case",
-    "execute_slash_case",
-    "close_slash_case",
-    "execute_overturn_slash",
     // Change who sits in which seat, or the program itself.
     "execute_add_oracle",
     "execute_remove_oracle",

@@ -90,6 +90,9 @@ pub fn propose(market: &Market, nth: usize, motion: Motion) -> Plan {
                 dispute.is_appealed = true;
                 dispute.appeal_until = dispute.appeal_until.max(Some(account.appeal_until));
             }
+            if let (Some(case), Some(account)) = (books.judged.get_mut(&target), seen.after.slash_cases.get(&target)) {
+                case.appeal_until = case.appeal_until.max(account.appeal_until);
+            }
         })
     })
 }
@@ -203,7 +206,7 @@ pub(super) fn any_proposal(market: &mut Market, dice: &mut Dice) -> Option<Plan>
         return None;
     }
     let nth = voter(market, dice);
-    let motion = match dice.below(5) {
+    let motion = match dice.below(6) {
         0 | 1 => {
             let params = Params {
                 fee_bps: dice.below(1_000) as u16,
@@ -227,6 +230,10 @@ pub(super) fn any_proposal(market: &mut Market, dice: &mut Dice) -> Option<Plan>
             let guardian = market.anyone(dice).pubkey();
             let payload = encoded(&guardian);
             Motion { kind: ProposalKind::SetGuardian, target: NO_TARGET, payload, params: None, amount: 0 }
+        }
+        4 => {
+            let target = dice.pick(&market.books.slash_cases.keys().copied().collect::<Vec<_>>())?;
+            Motion { kind: ProposalKind::OverturnSlash, target, payload: vec![], params: None, amount: 0 }
         }
         _ => {
             let target = dice.pick(&market.books.disputes.keys().copied().collect::<Vec<_>>())?;
@@ -299,6 +306,18 @@ pub(super) fn any_overturning(market: &mut Market, dice: &mut Dice) -> Option<Pl
     let proposal = any_of(market, dice, Some(ProposalKind::OverturnRuling))?;
     let caller = market.anyone(dice);
     Some(execute_overturn_ruling(market, &proposal, &caller))
+}
+
+pub(super) fn any_slash_overturning(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let proposal = any_of(market, dice, Some(ProposalKind::OverturnSlash))?;
+    let case = market.books.proposals[&proposal].target;
+    let provider = market.books.slash_cases.get(&case)?.provider;
+    let caller = market.anyone(dice);
+    let overturn = client::execute_overturn_slash(&proposal, &case, &provider);
+    Some(Plan::new(overturn, &caller).about(&[proposal]).then(move |model, seen| {
+        model.execute(&proposal, ProposalKind::OverturnSlash, seen.now)?;
+        model.overturn_slash(&case)
+    }))
 }
 
 fn guardian(market: &Market, dice: &mut Dice) -> Option<(Keypair, Pubkey)> {
