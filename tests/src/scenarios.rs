@@ -1,6 +1,8 @@
 //! Every instruction of the program at its dearest and largest, each in a world where all its addresses have bump 255.
 
 use bytemuck::Zeroable;
+use std::collections::BTreeSet;
+
 use millrace::constants::MAX_SEATS;
 use millrace::instructions::{
     ApplyAuditArgs, PlaceBidArgs, PostJobArgs, SeatOracleArgs, SetTermsArgs, SlashOracleArgs,
@@ -32,10 +34,20 @@ pub fn everything() -> Record {
     {
         record.merge(&world());
     }
-    for world in [failed_member, ends_together, site, disputes, oracle_money, votes, upgrade] {
+    for world in [failed_member, ends_together, site, disputes, oracle_money, votes] {
         record.merge(&world());
     }
+    if !cfg!(feature = "native") {
+        record.merge(&upgrade());
+    }
     record
+}
+
+/// Names of the instructions that [`everything`] sends: all there are. A native build has no loader that could upgrade it.
+pub fn instructions() -> BTreeSet<&'static str> {
+    let of_the_loader = ["propose_upgrade", "execute_upgrade", "return_buffer"];
+    let is_sent = |name: &&str| !cfg!(feature = "native") || !of_the_loader.contains(name);
+    record::instruction_names().into_iter().filter(is_sent).collect()
 }
 
 /// The extent of an entry's proof for n = 16,384 alone.
