@@ -1,17 +1,16 @@
 //! Leaving: from wherever a market has got to, one actor alone gets its money out in bounded time (I9).
 
+use std::collections::BTreeMap;
+
 use millrace::state::Lease;
 use millrace_client::pda as client_pda;
 
-use super::model::Creditor;
+use super::model::{Creditor, JudgedModel};
 use super::moves::{
     customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, votes,
 };
 use super::{Actor, Market, Outcome, Plan};
 use crate::{Keypair, Pubkey, Signer};
-
-/// Rounds of calls and waits after which somebody who is not out never will be.
-const ROUNDS: usize = 200;
 
 impl Market {
     /// The calls by which `actor` alone takes what is its own out, in the order it tries them.
@@ -183,38 +182,42 @@ impl Market {
     /// I9: what keeps it in; and whatever the model finds wrong on the way.
     pub fn leave(&mut self, actor: Actor) -> Result<(), String> {
         let began = self.world.now();
-        for _ in 0..ROUNDS {
-            let mut has_moved = false;
+        let longest = self.longest_exit_secs();
+        let mut refusals = BTreeMap::new();
+        while self.world.now() <= began + longest {
             // Each call changes what the next may be, so the list is made anew after each that is accepted.
-            while let Some(()) = self.first_accepted(actor)? {
-                has_moved = true;
+            refusals.clear();
+            while self.first_accepted(actor, &mut refusals)? {
+                refusals.clear();
             }
             if self.is_out(actor) {
-                let took = self.world.now() - began;
-                let longest = self.longest_exit_secs();
-                return match took <= longest {
-                    true => Ok(()),
-                    false => Err(format!("I9: {actor:?} needed {took} s to get out, more than {longest}")),
-                };
+                return Ok(());
             }
-            match others::deadlines(self).first() {
-                Some(next) => self.world.warp_to(*next),
-                None if has_moved => {}
-                None => break,
-            }
+            let next = others::deadlines(self).into_iter().chain(self.next_execution(actor)).min();
+            self.world.warp_to(next.unwrap_or(began + longest + 1));
         }
-        let left = self.ways_out(actor).iter().map(Plan::name).collect::<Vec<_>>().join(", ");
-        Err(format!("I9: {actor:?} alone cannot get out; all of these are refused for ever: {left}"))
+        Err(format!("I9: {actor:?} alone cannot get out within {longest} s; at last these are refused: {refusals:?}"))
     }
 
-    fn first_accepted(&mut self, actor: Actor) -> Result<Option<()>, String> {
+    /// What one epoch's cap leaves of a judged case waits for the next.
+    fn next_execution(&self, actor: Actor) -> Option<i64> {
+        let Actor::Seller(nth) = actor else { return None };
+        let provider = self.sellers[nth].provider;
+        let is_waiting =
+            |case: &&JudgedModel| case.provider == provider && case.frozen > 0 && case.appeal_until <= self.world.now();
+        self.model.judged.values().any(|case| is_waiting(&case)).then(|| others::next_epoch(self))
+    }
+
+    fn first_accepted(&mut self, actor: Actor, refusals: &mut BTreeMap<&'static str, String>) -> Result<bool, String> {
         for plan in self.ways_out(actor) {
             let keys: Vec<Pubkey> = plan.signers.iter().map(Signer::pubkey).collect();
             debug_assert!(keys.iter().all(|key| self.holder(key) == Some(actor)), "others are silent");
+            let name = plan.name();
             if self.perform(plan).map_err(|broken| format!("{actor:?} leaves: {broken}"))? == Outcome::Accepted {
-                return Ok(Some(()));
+                return Ok(true);
             }
+            refusals.insert(name, self.refusal.clone());
         }
-        Ok(None)
+        Ok(false)
     }
 }

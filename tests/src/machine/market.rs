@@ -111,6 +111,8 @@ pub struct Market {
     pub runs: BTreeMap<Pubkey, Rc<SparseRun>>,
     /// Accepted transactions that must not be accepted again.
     pub replays: VecDeque<Replay>,
+    /// Why the last refused transaction was.
+    pub refusal: String,
 }
 
 impl Market {
@@ -204,6 +206,7 @@ impl Market {
             drafts: BTreeMap::new(),
             runs: BTreeMap::new(),
             replays: VecDeque::new(),
+            refusal: String::new(),
         }
     }
 
@@ -224,6 +227,7 @@ impl Market {
             drafts: self.drafts.clone(),
             runs: self.runs.clone(),
             replays: self.replays.clone(),
+            refusal: String::new(),
         }
     }
 
@@ -277,7 +281,7 @@ impl Market {
         let name = plan.name();
         match self.perform(plan)? {
             Outcome::Accepted => Ok(()),
-            Outcome::Refused => Err(format!("{name} was refused, which had to be accepted")),
+            Outcome::Refused => Err(format!("{name} was refused, which had to be accepted: {}", self.refusal)),
         }
     }
 
@@ -291,7 +295,13 @@ impl Market {
         }
         let name = plan.name();
         let signers: Vec<&Keypair> = plan.signers.iter().collect();
-        let Ok(receipt) = self.world.send(&plan.instructions, &signers) else { return Ok(Outcome::Refused) };
+        let receipt = match self.world.send(&plan.instructions, &signers) {
+            Ok(receipt) => receipt,
+            Err(refusal) => {
+                self.refusal = refusal.error.to_string();
+                return Ok(Outcome::Refused);
+            }
+        };
         if let Some(why) = plan.must_fail {
             return Err(format!("{name} was accepted although {why}"));
         }

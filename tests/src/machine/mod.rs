@@ -1,6 +1,6 @@
 //! Every instruction in every order, by everyone and anyone: a state machine over the built program.
 //!
-//! Proptest draws a walk (a list of [`Step`]s) and shrinks one that fails. Each step is a move of [`moves::MOVES`] with a
+//! Proptest's state machine draws a walk (a list of [`Step`]s); one that fails is shortened. Each step is a move of [`moves::MOVES`] with a
 //! seed for its dice; it is made on whatever the market has become, by [`Market::perform`], which sends the transaction to
 //! the program in LiteSVM and then holds three things against each other: the accounts (I1 to I6, [`crate::Books`]), the
 //! tokens that moved (each base unit must be one that the rules move now), and a [`Model`] that knows the rules and not

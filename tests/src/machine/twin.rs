@@ -66,7 +66,7 @@ pub fn find(image: &[u8], first_seed: u64, length: usize, walks: u64) -> Option<
     let mut tally = Tally::default();
     for seed in first_seed..first_seed + walks {
         let (start, steps) = Walk { seed, length }.drawn();
-        if let Err(broken) = run(start, &steps, Some(image), &mut tally, None) {
+        if let Err(broken) = run(start, &steps, Some(image), &mut tally) {
             return Some(Sighting { seed, steps: tally.steps, broken });
         }
     }

@@ -1,14 +1,13 @@
-//! One walk through a market, and how proptest draws and shrinks it.
+//! One walk through a market: how proptest draws it, and how one that fails is shortened.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::strategy::{Union, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 
 use super::moves::{self, MOVES};
@@ -97,58 +96,62 @@ pub struct Walk {
     pub length: usize,
 }
 
-/// How many runs a failing walk is shrunk by at most.
-const SHRINKS: u32 = 120;
+/// How long a failing walk is shortened at most.
+const SHORTENED_WITHIN: Duration = Duration::from_secs(120);
 
 impl Walk {
-    fn runner(&self, shrinks: u32) -> TestRunner {
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
-        let config = Config { cases: 1, max_shrink_iters: shrinks, failure_persistence: None, ..Config::default() };
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
-    }
-
     /// What it begins with, and its steps.
     pub fn drawn(&self) -> (u64, Vec<Step>) {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
         let strategy = Machine::sequential_strategy(self.length);
-        let tree = strategy.new_tree(&mut self.runner(0)).expect("every step may follow every other");
+        let tree = strategy.new_tree(&mut runner).expect("every step may follow every other");
         let (start, steps, _) = tree.current();
         (start, steps)
     }
 
-    /// Makes it, and shrinks it if it fails.
+    /// Makes it, and shortens it if it fails.
     ///
     /// # Errors
     /// What is broken, and by which steps.
     pub fn check(&self, program: Option<&[u8]>) -> Result<Tally, Box<Finding>> {
         let (start, steps) = self.drawn();
         let mut tally = Tally::default();
-        if run(start, &steps, program, &mut tally, None).is_ok() {
-            return Ok(tally);
+        match run(start, &steps, program, &mut tally) {
+            Ok(()) => Ok(tally),
+            Err(broken) => Err(Box::new(shorten(start, steps, broken, program))),
         }
-        let strategy = Machine::sequential_strategy(self.length);
-        let outcome = self.runner(SHRINKS).run(&strategy, |(start, steps, seen)| {
-            run(start, &steps, program, &mut Tally::default(), seen).map_err(TestCaseError::fail)
-        });
-        Err(Box::new(match outcome {
-            Err(TestError::Fail(reason, (_, steps, _))) => Finding { broken: reason.message().to_owned(), steps },
-            other => Finding { broken: format!("the walk fails only sometimes: {other:?}"), steps },
-        }))
     }
+}
+
+/// Leaves out what a failure does not need: ever smaller pieces, as long as there is time. Proptest's own way, one step at
+/// a time, would take as many runs as there are steps.
+fn shorten(start: u64, mut steps: Vec<Step>, mut broken: String, program: Option<&[u8]>) -> Finding {
+    let began = Instant::now();
+    let mut piece = steps.len().div_ceil(2);
+    while piece > 0 {
+        let mut from = 0;
+        while from < steps.len() && began.elapsed() < SHORTENED_WITHIN {
+            let mut fewer = steps.clone();
+            fewer.drain(from..(from + piece).min(steps.len()));
+            match run(start, &fewer, program, &mut Tally::default()) {
+                Ok(()) => from += piece,
+                Err(now_broken) => (steps, broken) = (fewer, now_broken),
+            }
+        }
+        piece /= 2;
+    }
+    Finding { broken, steps }
 }
 
 /// Makes `steps` on a new market, then lets everyone leave. A panic on the way is a finding like any other.
 ///
 /// # Errors
 /// What is broken.
-pub fn run(
-    start: u64,
-    steps: &[Step],
-    program: Option<&[u8]>,
-    tally: &mut Tally,
-    seen: Option<Arc<AtomicUsize>>,
-) -> Result<(), String> {
-    let walk = AssertUnwindSafe(|| run_through(start, steps, program, tally, seen));
+pub fn run(start: u64, steps: &[Step], program: Option<&[u8]>, tally: &mut Tally) -> Result<(), String> {
+    let walk = AssertUnwindSafe(|| run_through(start, steps, program, tally));
     std::panic::catch_unwind(walk).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -156,19 +159,10 @@ pub fn run(
     })
 }
 
-fn run_through(
-    start: u64,
-    steps: &[Step],
-    program: Option<&[u8]>,
-    tally: &mut Tally,
-    seen: Option<Arc<AtomicUsize>>,
-) -> Result<(), String> {
+fn run_through(start: u64, steps: &[Step], program: Option<&[u8]>, tally: &mut Tally) -> Result<(), String> {
     let mut market = Market::open(&mut Dice::new(start), program.map(Rc::from))?;
     let began = began_with(&market);
     for step in steps {
-        if let Some(seen) = &seen {
-            seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        }
         make(&mut market, *step, tally)?;
     }
     everyone_leaves(&mut market, &mut Dice::new(start ^ 1))?;

@@ -167,8 +167,16 @@ fn no_account_of_any_instruction_can_be_swapped_for_another() {
     println!("{} swaps of {} instructions", swapper.sent, swapper.tried.len());
     assert!(swapper.faults.is_empty(), "{} faults:\n{}", swapper.faults.len(), swapper.faults.join("\n"));
     let covered: BTreeSet<&str> = swapper.tried.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(covered, scenarios::instructions(), "every instruction is swapped; one that is missing is sent by no scenario");
-    assert_eq!(idl::instructions(), instruction_names().into_iter().collect(), "idl/millrace.json is stale: run make idl");
+    assert_eq!(
+        covered,
+        scenarios::instructions(),
+        "every instruction is swapped; one that is missing is sent by no scenario"
+    );
+    assert_eq!(
+        idl::instructions(),
+        instruction_names().into_iter().collect(),
+        "idl/millrace.json is stale: run make idl"
+    );
     let listed = ALLOWED.iter().enumerate().flat_map(|(entry, allowed)| allowed.swaps.iter().map(move |s| (entry, *s)));
     let unused: Vec<String> = listed
         .filter(|used| !swapper.used.contains(used))

@@ -40,11 +40,6 @@ pub fn deadlines(market: &Market) -> Vec<i64> {
         at.push(node.retired_at + params.judged_within_secs());
     }
     let config = market.world.config();
-    if !books.slash_cases.is_empty() {
-        // What one epoch's cap leaves waits for the next.
-        let next = market.world.epoch() + 1;
-        at.extend(epoch_starts_at(config.base_epoch, config.base_at, config.params.epoch_secs, next));
-    }
     for case in market.model.cases.values() {
         let in_window = case.epoch + millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
         let closable_at = epoch_starts_at(config.base_epoch, config.base_at, config.params.epoch_secs, in_window);
@@ -55,6 +50,13 @@ pub fn deadlines(market: &Market) -> Vec<i64> {
     at.sort_unstable();
     at.dedup();
     at
+}
+
+/// Instant the next epoch begins.
+pub fn next_epoch(market: &Market) -> i64 {
+    let (config, next) = (market.world.config(), market.world.epoch() + 1);
+    let starts_at = epoch_starts_at(config.base_epoch, config.base_at, config.params.epoch_secs, next);
+    starts_at.expect("the clock is after genesis")
 }
 
 /// Time passes: mostly a moment, often to a second before, at or after something becomes possible, and rarely beyond
