@@ -19,7 +19,7 @@ fn assert_found(number: u8) {
         sighting.unwrap_or_else(|| panic!("{} was not found in {WALKS} walks: {}", fault.name, fault.breaks));
     println!("{}: found after {} steps, seed {}: {}", fault.name, sighting.steps, sighting.seed, sighting.broken);
     let (start, steps) = Walk { seed: sighting.seed, length: LENGTH }.drawn();
-    let clean = run(start, &steps, None, &mut Tally::default(), None);
+    let clean = run(start, &steps, None, &mut Tally::default());
     clean.unwrap_or_else(|broken| panic!("the same walk on the program itself: {broken}"));
 }
 
@@ -66,8 +66,8 @@ faults! {
 fn with_no_fault_let_loose_the_twin_is_the_program() {
     let (start, steps) = Walk { seed: 1, length: LENGTH }.drawn();
     let [mut product, mut twin] = [Tally::default(), Tally::default()];
-    run(start, &steps, None, &mut product, None).expect("the program holds");
-    run(start, &steps, Some(&twin::image(0)), &mut twin, None).expect("the twin holds");
+    run(start, &steps, None, &mut product).expect("the program holds");
+    run(start, &steps, Some(&twin::image(0)), &mut twin).expect("the twin holds");
     assert_eq!((product.steps, product.accepted, product.by_name), (twin.steps, twin.accepted, twin.by_name));
 }
 
