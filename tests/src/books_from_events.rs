@@ -65,8 +65,9 @@ impl Ledger {
 
     /// Takes over what a test wrote into an account, past the program.
     pub fn adopt(&mut self, world: &World, address: &Pubkey) {
-        if let (Some(entry), Some(found)) = (self.entries.get_mut(address), amounts::read(world, address)) {
-            entry.amounts = found.amounts;
+        if let Some(found) = amounts::read(world, address) {
+            let entry = self.entries.entry(*address).or_default();
+            (entry.kind, entry.amounts) = (found.kind, found.amounts);
         }
     }
 
@@ -239,6 +240,12 @@ impl Observer for Bookkeeper {
     fn rewritten(&mut self, world: &World, address: &Pubkey) {
         if let Some(ledger) = self.ledgers.get_mut(&world.number) {
             ledger.adopt(world, address);
+        }
+    }
+
+    fn copied(&mut self, from: u64, to: u64) {
+        if let Some(ledger) = self.ledgers.get(&from).cloned() {
+            self.ledgers.insert(to, ledger);
         }
     }
 }

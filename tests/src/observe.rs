@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use crate::record::{instruction_names, name_of};
-use crate::{Instruction, Keypair, Pubkey, Receipt, Refusal, World};
+use crate::record::name_of;
+use crate::{scenarios, Instruction, Keypair, Pubkey, Receipt, Refusal, World};
 
 /// A transaction that was accepted.
 pub struct Accepted<'a> {
@@ -69,6 +69,9 @@ pub trait Observer {
 
     /// A test wrote into an account, past the program.
     fn rewritten(&mut self, _world: &World, _address: &Pubkey) {}
+
+    /// World `to` begins as world `from` stands.
+    fn copied(&mut self, _from: u64, _to: u64) {}
 }
 
 thread_local! {
@@ -92,6 +95,9 @@ pub fn watch<O: Observer + 'static>(observer: O, scenario: impl FnOnce()) -> O {
         }
         fn rewritten(&mut self, world: &World, address: &Pubkey) {
             self.0.borrow_mut().rewritten(world, address);
+        }
+        fn copied(&mut self, from: u64, to: u64) {
+            self.0.borrow_mut().copied(from, to);
         }
     }
     let shared = std::rc::Rc::new(RefCell::new(observer));
@@ -124,7 +130,7 @@ pub fn at_each_instruction(scenario: impl FnOnce(), check: impl FnMut(&str, &Acc
         }
     }
     let firsts = watch(Firsts { seen: BTreeSet::new(), check }, scenario);
-    let wanted: BTreeSet<String> = instruction_names().into_iter().map(str::to_owned).collect();
+    let wanted: BTreeSet<String> = scenarios::instructions().into_iter().map(str::to_owned).collect();
     assert_eq!(firsts.seen, wanted, "the scenario sends every instruction");
 }
 
@@ -146,6 +152,10 @@ pub(crate) fn accepted(
     receipt: &Receipt,
 ) {
     told(|observer| observer.accepted(Accepted { before, after, instructions, payer, receipt }));
+}
+
+pub(crate) fn copied(from: u64, to: u64) {
+    told(|observer| observer.copied(from, to));
 }
 
 pub(crate) fn rewritten(world: &World, address: &Pubkey) {

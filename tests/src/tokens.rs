@@ -113,6 +113,7 @@ impl World {
     pub fn put_state<T: ZeroCopy>(&mut self, name: &str, state: &T) -> Pubkey {
         let address = named(name);
         self.put_account(address, [T::DISCRIMINATOR, bytemuck::bytes_of(state)].concat(), millrace::ID);
+        crate::observe::rewritten(self, &address);
         address
     }
 

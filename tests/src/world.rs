@@ -100,12 +100,14 @@ impl World {
     /// Another world in the same state.
     pub fn copy(&self) -> Self {
         let cloned = |key: &Keypair| key.insecure_clone();
+        let number = observe::next_number();
+        observe::copied(self.number, number);
         Self {
             svm: self.svm.clone(),
             deployer: cloned(&self.deployer),
             oracles: self.oracles.iter().map(cloned).collect(),
             record: Record::default(),
-            number: observe::next_number(),
+            number,
             keyring: self.keyring.iter().map(|(address, key)| (*address, cloned(key))).collect(),
             parties: self.parties.clone(),
             skipped_slots: self.skipped_slots.clone(),

@@ -12,7 +12,9 @@ use millrace_tests::scenarios;
 #[test]
 fn events_alone_rebuild_every_balance_of_every_scenario() {
     let books = watch(Bookkeeper::default(), || drop(scenarios::everything()));
-    let never: Vec<&&str> = MillraceEvent::NAMES.iter().filter(|name| !books.events.contains_key(**name)).collect();
+    let of_the_loader = |name: &str| cfg!(feature = "native") && name == "BufferReturned";
+    let is_missing = |name: &&&str| !books.events.contains_key(**name) && !of_the_loader(name);
+    let never: Vec<&&str> = MillraceEvent::NAMES.iter().filter(is_missing).collect();
     assert!(never.is_empty(), "no scenario makes the program emit {never:?}");
     println!("{} transactions, {} events", books.booked, books.events.values().sum::<usize>());
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use millrace_tests::books_from_events::Bookkeeper;
 use millrace_tests::machine::moves::{MOVES, STILL_TO_COME};
 use millrace_tests::machine::{seeds, Tally, Walk};
+use millrace_tests::observe::watch;
 use millrace_tests::record::instruction_names;
 
 /// Steps that have to be made.
@@ -41,13 +43,16 @@ fn walks_that_once_failed_pass() {
 #[test]
 fn whatever_anyone_does_the_invariants_hold_and_everyone_can_leave() {
     let mut tally = Tally::default();
-    for seed in 1.. {
-        tally.merge(&check(Walk { seed, length: LENGTH }));
-        if tally.steps >= STEPS {
-            break;
+    // Someone looks on who keeps the books from events alone.
+    let books = watch(Bookkeeper::default(), || {
+        for seed in 1.. {
+            tally.merge(&check(Walk { seed, length: LENGTH }));
+            if tally.steps >= STEPS {
+                break;
+            }
         }
-    }
-    println!("{tally:?}");
+    });
+    println!("{tally:?}, {} transactions booked", books.booked);
     // The rarest need the longest walks; what even these must reach is the market's daily business.
     for name in
         ["settle_lease", "close_lease", "exit_lease", "award", "close_job", "sweep_fees", "withdraw", "execute_slash"]

@@ -15,7 +15,8 @@ const WALKS: u64 = 40;
 fn assert_found(number: u8) {
     let fault = twin::faults().into_iter().find(|fault| fault.number == number).expect("the fault is planted");
     let sighting = twin::find(&twin::image(number), 1, LENGTH, WALKS);
-    let sighting = sighting.unwrap_or_else(|| panic!("{} was not found in {WALKS} walks: {}", fault.name, fault.breaks));
+    let sighting =
+        sighting.unwrap_or_else(|| panic!("{} was not found in {WALKS} walks: {}", fault.name, fault.breaks));
     println!("{}: found after {} steps, seed {}: {}", fault.name, sighting.steps, sighting.seed, sighting.broken);
     let (start, steps) = Walk { seed: sighting.seed, length: LENGTH }.drawn();
     let clean = run(start, &steps, None, &mut Tally::default());
@@ -104,7 +105,8 @@ fn all_who_look_for_the_marker_look_for_the_same() {
     let marker = "MILLRACE TWIN WITH PLANTED FAULTS, NEVER DEPLOY";
     assert!(twin::MARKER.starts_with(marker.as_bytes()));
     assert!(twin::MARKER.starts_with(millrace_client::twin::MARKER));
-    for path in ["toolchain/common.sh", "localnet/src/main.rs", "tests/faults/planted.rs", "crates/client/src/twin.rs"] {
+    for path in ["toolchain/common.sh", "localnet/src/main.rs", "tests/faults/planted.rs", "crates/client/src/twin.rs"]
+    {
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path));
         assert!(text.expect("the file is there").contains(marker), "{path} looks for another marker");
     }

@@ -262,7 +262,10 @@ async fn refuse_twin(context: &Context) -> Result<()> {
     let image = context.chain().account(&pda::program_data()).await?;
     let image = image.with_context(|| format!("no upgradeable program is deployed at {}", millrace::ID))?;
     if is_twin(&image.data) {
-        bail!("the program at {} is the twin with planted faults, for tests only; deploy the program itself", millrace::ID);
+        bail!(
+            "the program at {} is the twin with planted faults, for tests only; deploy the program itself",
+            millrace::ID
+        );
     }
     Ok(())
 }

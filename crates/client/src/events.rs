@@ -163,7 +163,7 @@ events! {
     OracleWithdrawn { sequence, oracle, amount, stake, unbonding_amount }
     OracleLeafApplied {
         sequence, oracle, epoch, opened, added_points, reward_period, points, period_points, closed_points,
-        all_closed_points, closed_pot_amount,
+        all_closed_points, closed_pot_amount, closed_claimed_amount,
     }
     RewardClaimed {
         sequence, oracle, period, points, all_points, amount, closed_pot_amount, closed_claimed_amount,

@@ -67,7 +67,10 @@ impl Soak {
         let rate = tally.steps as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let walked = self.walked.load(Ordering::SeqCst);
         let Tally { steps, accepted, repelled, .. } = tally;
-        println!("soak: {steps} of {} steps, {rate:.0} steps/s, {walked} seeds, {accepted} accepted, {repelled} repelled", self.wanted);
+        println!(
+            "soak: {steps} of {} steps, {rate:.0} steps/s, {walked} seeds, {accepted} accepted, {repelled} repelled",
+            self.wanted
+        );
         let by_name: Vec<String> = tally.by_name.iter().map(|(name, times)| format!("{name} {times}")).collect();
         println!("      {}", by_name.join(", "));
         std::io::stdout().flush().ok();
@@ -83,7 +86,10 @@ fn find_faults(first_seed: u64) -> usize {
             Some(sighting) => {
                 found += 1;
                 let twin::Sighting { seed, steps, broken } = sighting;
-                println!("soak: fault {}, {}: found after {steps} steps of seed {seed}: {broken}", fault.number, fault.name);
+                println!(
+                    "soak: fault {}, {}: found after {steps} steps of seed {seed}: {broken}",
+                    fault.number, fault.name
+                );
             }
             None => println!("soak: fault {}, {}: NOT FOUND", fault.number, fault.name),
         }

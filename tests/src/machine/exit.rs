@@ -6,7 +6,9 @@ use millrace::state::Lease;
 use millrace_client::pda as client_pda;
 
 use super::model::{Creditor, JudgedModel};
-use super::moves::{customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, votes};
+use super::moves::{
+    customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, votes,
+};
 use super::{Actor, Market, Outcome, Plan};
 use crate::{Keypair, Pubkey, Signer};
 
@@ -201,9 +203,8 @@ impl Market {
     fn next_execution(&self, actor: Actor) -> Option<i64> {
         let Actor::Seller(nth) = actor else { return None };
         let provider = self.sellers[nth].provider;
-        let is_waiting = |case: &&JudgedModel| {
-            case.provider == provider && case.frozen > 0 && case.appeal_until <= self.world.now()
-        };
+        let is_waiting =
+            |case: &&JudgedModel| case.provider == provider && case.frozen > 0 && case.appeal_until <= self.world.now();
         self.model.judged.values().any(|case| is_waiting(&case)).then(|| others::next_epoch(self))
     }
 

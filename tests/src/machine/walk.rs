@@ -150,12 +150,7 @@ fn shorten(start: u64, mut steps: Vec<Step>, mut broken: String, program: Option
 ///
 /// # Errors
 /// What is broken.
-pub fn run(
-    start: u64,
-    steps: &[Step],
-    program: Option<&[u8]>,
-    tally: &mut Tally,
-) -> Result<(), String> {
+pub fn run(start: u64, steps: &[Step], program: Option<&[u8]>, tally: &mut Tally) -> Result<(), String> {
     let walk = AssertUnwindSafe(|| run_through(start, steps, program, tally));
     std::panic::catch_unwind(walk).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -164,12 +159,7 @@ pub fn run(
     })
 }
 
-fn run_through(
-    start: u64,
-    steps: &[Step],
-    program: Option<&[u8]>,
-    tally: &mut Tally,
-) -> Result<(), String> {
+fn run_through(start: u64, steps: &[Step], program: Option<&[u8]>, tally: &mut Tally) -> Result<(), String> {
     let mut market = Market::open(&mut Dice::new(start), program.map(Rc::from))?;
     let began = began_with(&market);
     for step in steps {

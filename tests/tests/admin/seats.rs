@@ -111,7 +111,7 @@ fn the_seal_ends_the_deployers_power() {
 #[test]
 fn after_the_seal_only_governance_can_upgrade_the_program() {
     let (mut world, deployer) = unsealed();
-    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
+    world.must(&[ix::seat_oracle(&world, seat(&key("first").pubkey(), 1))], &[&deployer]);
     let (data, own) = (pda::program_data(), deployer.pubkey());
     let program = world.svm.get_account(&data).unwrap().data[45..].to_vec();
     let buffer = world.buffer("buffer", &deployer, &program[..2_000]);
@@ -128,7 +128,7 @@ fn after_the_seal_only_governance_can_upgrade_the_program() {
 #[test]
 fn a_deployer_who_gave_the_program_to_governance_before_can_still_seal() {
     let (mut world, deployer) = unsealed();
-    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
+    world.must(&[ix::seat_oracle(&world, seat(&key("first").pubkey(), 1))], &[&deployer]);
     world.must(&[buffers::set_authority(&pda::program_data(), &deployer.pubkey(), &pda::governance())], &[&deployer]);
     world.must(&[ix::seal_genesis(&deployer.pubkey())], &[&deployer]);
 }
@@ -136,7 +136,7 @@ fn a_deployer_who_gave_the_program_to_governance_before_can_still_seal() {
 #[test]
 fn genesis_cannot_be_sealed_while_a_stranger_may_upgrade_the_program() {
     let (mut world, deployer) = unsealed();
-    world.must(&[ix::seat_oracle(&deployer.pubkey(), seat(&key("first").pubkey(), 1))], &[&deployer]);
+    world.must(&[ix::seat_oracle(&world, seat(&key("first").pubkey(), 1))], &[&deployer]);
     world.set_upgrade_authority(Some(key("stranger").pubkey()));
     let wrong_authority = TransactionError::InstructionError(0, InstructionError::IncorrectAuthority);
     world.assert_failed(&[ix::seal_genesis(&deployer.pubkey())], &[&deployer], wrong_authority);

@@ -137,7 +137,7 @@ fn a_bond_behind_a_bid_is_reached_last_and_the_bid_still_ends() {
     let bidder = world.verified_node(&seller, NodeSpec { gops: 10, ..NodeSpec::default() });
     let buyer = world.customer("buyer", 5_000 * MILL);
     let requirements = Requirements { min_gops: 10, ..job_args().requirements };
-    let args = PostJobArgs { requirements, max_per_sec: MILL, ..job_args() };
+    let args = PostJobArgs { requirements, max_per_sec: 555_000, ..job_args() };
     let job = world.post(&buyer, args);
     world.bid(&seller, &bidder, &job, 555_000);
     let bond = world.read::<Node>(&bidder).bid_bond;

@@ -118,7 +118,7 @@ fn rogue_admin_no_call_of_genesis_works_after_the_seal() {
         weight: 1_000,
         endpoint: millrace_tests::genesis::endpoint("http://a"),
     };
-    world.assert_refused(&[ix::seat_oracle(&own, seat)], &[&deployer], MillraceError::GenesisSealed);
+    world.assert_refused(&[ix::seat_oracle(&world, seat)], &[&deployer], MillraceError::GenesisSealed);
     world.assert_refused(&[ix::seal_genesis(&own)], &[&deployer], MillraceError::GenesisSealed);
     world.assert_refused(&[pause(&own, 1)], &[&deployer], MillraceError::WrongGuardian);
     let args = millrace::instructions::InitializeArgs {

@@ -15,7 +15,7 @@ fn a_vote_seats_an_oracle_from_the_next_epoch() {
     let oracle = key("fourth").pubkey();
     let seat = SeatOracleArgs { oracle_authority: oracle, weight: 2, endpoint: endpoint("https://fourth") };
     let proposal = world.passed(&voter, ProposalKind::AddOracle, &NO_TARGET, &seat);
-    let execute = execute_add_oracle(&stranger.pubkey(), &proposal, &oracle);
+    let execute = execute_add_oracle(&stranger.pubkey(), &proposal, &oracle, &world.market());
     world.assert_no_account_is_replaceable(&execute, &[&stranger]);
     let event: OracleSeated = world.must(&[execute], &[&stranger]).event();
     assert_eq!((event.seat, event.weight, event.total_weight), (3, 2, 5));
@@ -45,8 +45,9 @@ fn a_vote_takes_a_seat_and_the_next_oracle_gets_it() {
     let fourth = key("fourth").pubkey();
     let seat = SeatOracleArgs { oracle_authority: fourth, weight: 1, endpoint: endpoint("https://fourth") };
     let proposal = world.passed(&voter, ProposalKind::AddOracle, &NO_TARGET, &seat);
-    let event: OracleSeated =
-        world.must(&[execute_add_oracle(&voter.key.pubkey(), &proposal, &fourth)], &[&voter.key]).event();
+    let event: OracleSeated = world
+        .must(&[execute_add_oracle(&voter.key.pubkey(), &proposal, &fourth, &world.market())], &[&voter.key])
+        .event();
     assert_eq!((event.seat, event.total_weight), (1, 3));
     let set = world.read::<OracleSet>(&pda::oracles());
     assert_eq!((set.count, set.seats[1].authority), (3, fourth));

@@ -113,7 +113,7 @@ fn mutated_payload_what_is_executed_is_what_was_voted_for() {
     // Where an argument says which account, it must be the one voted for.
     let seat = SeatOracleArgs { oracle_authority: voter.lock, weight: 1, endpoint: endpoint("http://a") };
     let proposal = world.passed(&voter, ProposalKind::AddOracle, &NO_TARGET, &seat);
-    let other = millrace_client::ix::execute_add_oracle(&voter.key.pubkey(), &proposal, &voter.vault);
+    let other = millrace_client::ix::execute_add_oracle(&voter.key.pubkey(), &proposal, &voter.vault, &world.market());
     world.assert_refused(&[other], &[&voter.key], MillraceError::WrongAccount);
     let proposal = world.passed(&voter, ProposalKind::TreasuryTransfer, &voter.tokens, &1u64);
     world.send_stray_tokens(&world.treasury.clone(), 1);

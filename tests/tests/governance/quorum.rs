@@ -33,6 +33,7 @@ fn passes(grave: bool, votes: &[(u64, i64, Option<bool>)]) -> bool {
             &millrace_tests::Signer::pubkey(&voters[0].key),
             &proposal,
             &voters[0].lock,
+            &world.market(),
         ),
         false => millrace_client::ix::execute_params(&proposal),
     };

@@ -26,7 +26,8 @@ fn one_token_more_in_every_account_changes_nothing() {
                 let accounts = world.snapshot().into_iter();
                 let tokens = accounts.filter(|(_, account)| account.owner != millrace::ID && is_tokens(&account.data));
                 let addresses: Vec<Pubkey> = tokens.map(|(address, _)| address).collect();
-                for address in addresses.iter().filter(|address| **address != world.oracle_pool) {
+                let pool = world.oracle_pool;
+                for address in addresses.iter().filter(|address| **address != pool) {
                     world.send_stray_tokens(address, 1);
                 }
             },

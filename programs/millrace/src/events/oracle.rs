@@ -142,6 +142,8 @@ pub struct OracleLeafApplied {
     pub all_closed_points: u64,
     /// What the pool held when it closed, base units.
     pub closed_pot_amount: u64,
+    /// What of that was claimed, base units.
+    pub closed_claimed_amount: u64,
 }
 
 /// An oracle was paid for a period.

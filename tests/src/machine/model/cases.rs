@@ -132,9 +132,10 @@ impl Model {
     /// What a penalty on `node` reaches, base units: all that backs its provider but the bonds of leases, and what nodes
     /// lock that were not named.
     pub(super) fn reachable(&self, provider: &Pubkey, node: &Pubkey, others: &[Pubkey]) -> u64 {
-        let out_of_reach = self.nodes.iter().filter(|(key, other)| {
-            other.provider == *provider && *key != node && !others.contains(key)
-        });
+        let out_of_reach = self
+            .nodes
+            .iter()
+            .filter(|(key, other)| other.provider == *provider && *key != node && !others.contains(key));
         let locked: u64 = out_of_reach.map(|(_, other)| other.locks()).sum();
         self.providers[provider].backing() - self.lease_bonds(provider) - locked
     }

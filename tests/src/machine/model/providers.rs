@@ -104,7 +104,10 @@ impl Model {
 
     /// A provider registers.
     pub fn register_provider(&mut self, key: Pubkey, actor: Actor, vault: Pubkey) {
-        self.providers.insert(key, ProviderModel { actor, vault, stake: 0, earned: 0, unbonding: vec![], claims: 0, frozen: 0, judged: None });
+        self.providers.insert(
+            key,
+            ProviderModel { actor, vault, stake: 0, earned: 0, unbonding: vec![], claims: 0, frozen: 0, judged: None },
+        );
     }
 
     /// Stake comes in from `source`.
@@ -143,7 +146,10 @@ impl Model {
         let claims = self.claims.values().filter(concerns).count();
         let judged = self.judged.values().filter(|case| case.provider == *key).count();
         let is_empty = left == 0 && nodes == 0 && leases == 0 && claims == 0 && judged == 0;
-        holds!(is_empty, "a provider was closed with {left} base units, {nodes} nodes, {leases} leases, {claims} claims");
+        holds!(
+            is_empty,
+            "a provider was closed with {left} base units, {nodes} nodes, {leases} leases, {claims} claims"
+        );
         self.providers.remove(key);
         Ok(self.sweep_dust(&provider.vault))
     }

@@ -92,7 +92,8 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
     let beacon = market.world.read::<Beacons>(&pda::beacons()).latched(epoch)?.hash;
     // Now and then the same work as in a case that is open, so that there are two commits for it.
     let again = market.model.cases.values().filter(|case| case.epoch == epoch).map(|case| case.node);
-    let again = dice.pick(&again.collect::<Vec<_>>()).filter(|node| dice.once_in(2) && market.books.nodes.contains_key(node));
+    let again =
+        dice.pick(&again.collect::<Vec<_>>()).filter(|node| dice.once_in(2) && market.books.nodes.contains_key(node));
     let node = again.or_else(|| dice.pick(&market.books.nodes.keys().copied().collect::<Vec<_>>()))?;
     let provider = &market.books.providers[&market.books.nodes[&node].provider];
     let operator = market.keys.get(&provider.operator_at(epoch))?.insecure_clone();
@@ -143,9 +144,7 @@ pub(super) fn any_link(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 
 pub(super) fn any_execution(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let now = market.world.now();
-    let key = any_case(market, dice, |case| {
-        !case.is_done && (case.is_fraud() || now >= case.closes_at)
-    })?;
+    let key = any_case(market, dice, |case| !case.is_done && (case.is_fraud() || now >= case.closes_at))?;
     if !market.books.providers.contains_key(&market.model.cases[&key].provider) {
         return None;
     }
@@ -168,7 +167,8 @@ pub(super) fn any_double(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let cases: Vec<_> = market.model.cases.iter().map(|(key, case)| (*key, case.node, case.epoch)).collect();
     let (key, node, epoch) = dice.pick(&cases)?;
     let is_careless = dice.once_in(8);
-    let fit = |(other, on, at): &&(Pubkey, Pubkey, u64)| *other != key && (is_careless || (*on == node && *at == epoch));
+    let fit =
+        |(other, on, at): &&(Pubkey, Pubkey, u64)| *other != key && (is_careless || (*on == node && *at == epoch));
     let (other, ..) = dice.pick(&cases.iter().filter(fit).copied().collect::<Vec<_>>())?;
     Some(prove_double(&key, &other, &prover(market, dice)))
 }

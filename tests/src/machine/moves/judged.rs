@@ -54,8 +54,7 @@ pub(super) fn any_charge(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let watcher_nth = dice.below(market.watchers.len() as u64) as usize;
     let watcher = market.watchers[watcher_nth].clone();
     let (index, path) = market.drafts[&at].report.proof(nth);
-    let args =
-        OpenSlashCaseArgs { epoch: at.0, index, leaf: leaf.to_bytes(), path, bounty_account: watcher.tokens };
+    let args = OpenSlashCaseArgs { epoch: at.0, index, leaf: leaf.to_bytes(), path, bounty_account: watcher.tokens };
     let number = market.books.providers[&state.provider].next_slash_case;
     let others = if dice.once_in(3) { vec![] } else { other_nodes(market, &node, &state.provider) };
     let open = client::open_slash_case(&watcher.authority.pubkey(), &node, state, number, args, &others);

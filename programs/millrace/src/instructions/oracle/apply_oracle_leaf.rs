@@ -81,6 +81,7 @@ impl ApplyOracleLeaf<'_> {
                 closed_points: oracle.closed_points,
                 all_closed_points: oracles.closed_points,
                 closed_pot_amount: oracles.closed_pot_amount,
+                closed_claimed_amount: oracles.closed_claimed_amount,
             }
         };
         emit(&accounts.event_authority, &event)
