@@ -88,9 +88,8 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
     if market.books.cases.len() >= CASES {
         return None;
     }
-    let (beacons, now) = (market.world.read::<Beacons>(&pda::beacons()), market.world.epoch());
-    let latched: Vec<_> = (now.saturating_sub(30)..=now).filter_map(|epoch| beacons.latched(epoch)).collect();
-    let (epoch, beacon) = dice.pick(&latched).map(|beacon| (beacon.epoch, beacon.hash))?;
+    let epoch = market.world.epoch().saturating_sub(dice.below(3));
+    let beacon = market.world.read::<Beacons>(&pda::beacons()).latched(epoch)?.hash;
     // Now and then the same work as in a case that is open, so that there are two commits for it.
     let again = market.model.cases.values().filter(|case| case.epoch == epoch).map(|case| case.node);
     let again =
