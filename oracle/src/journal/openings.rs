@@ -44,6 +44,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`].
+    #[allow(clippy::type_complexity)]
     pub fn commitments(&self, epoch: u64) -> Result<Vec<([u8; 32], [u8; 32])>, JournalError> {
         let read = |db: &rusqlite::Connection| {
             let mut statement = db.prepare("SELECT oracle, hash FROM commitments WHERE epoch = ?1 ORDER BY oracle")?;
