@@ -77,6 +77,14 @@ impl Refusal {
         }
     }
 
+    /// The error's name, or what the runtime says of it.
+    pub fn name(&self) -> String {
+        let number = self.code().and_then(|code| code.checked_sub(u32::from(MillraceError::MathOverflow)));
+        let error = number
+            .and_then(|number| bytemuck::checked::try_pod_read_unaligned::<MillraceError>(&number.to_le_bytes()).ok());
+        error.map_or_else(|| self.error.to_string(), |error| format!("{error:?}"))
+    }
+
     /// Whether it is this program's `error`.
     pub fn is(&self, error: MillraceError) -> bool {
         self.code() == Some(u32::from(error))

@@ -71,8 +71,15 @@ impl Soak {
             "soak: {steps} of {} steps, {rate:.0} steps/s, {walked} seeds, {accepted} accepted, {repelled} repelled",
             self.wanted
         );
-        let by_name: Vec<String> = tally.by_name.iter().map(|(name, times)| format!("{name} {times}")).collect();
-        println!("      {}", by_name.join(", "));
+        let accepted = |name| tally.by_name.get(name).copied().unwrap_or(0);
+        let by_name: Vec<String> =
+            tally.sent.iter().map(|(name, sent)| format!("{name} {}/{sent}", accepted(name))).collect();
+        println!("      accepted of those sent: {}", by_name.join(", "));
+        let mut refused: Vec<_> = tally.refused.iter().map(|((name, error), times)| (times, name, error)).collect();
+        refused.sort_unstable_by(|one, other| other.cmp(one));
+        let refused: Vec<String> =
+            refused.iter().take(20).map(|(times, name, error)| format!("{name} {error} {times}")).collect();
+        println!("      refused without a fault: {}", refused.join(", "));
         std::io::stdout().flush().ok();
     }
 }

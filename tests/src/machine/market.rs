@@ -13,7 +13,7 @@ use crate::{key, pda, Books, Buyer, Genesis, Instruction, Keypair, Pubkey};
 use crate::{Seller, Signer, TokenStandard, Voter, World};
 
 /// Sellers; the last is one of the gang.
-pub const SELLERS: usize = 3;
+pub const SELLERS: usize = 4;
 /// Buyers; the last is one of the gang.
 pub const BUYERS: usize = 3;
 /// Watchers; the last is one of the gang.
@@ -174,8 +174,8 @@ impl Market {
         }
         let mut voters = vec![];
         for nth in 0..VOTERS {
-            // Any two together are a tenth of all there is and more.
-            let voter = world.holder(&format!("voter {nth}"), 80_000_000 * MILL);
+            // Each may be a tenth of all there is, and more.
+            let voter = world.holder(&format!("voter {nth}"), 250_000_000 * MILL);
             know(Actor::Voter(nth), &voter.key);
             voters.push(Rc::new(voter));
         }
@@ -298,7 +298,7 @@ impl Market {
         let receipt = match self.world.send(&plan.instructions, &signers) {
             Ok(receipt) => receipt,
             Err(refusal) => {
-                self.refusal = refusal.error.to_string();
+                self.refusal = refusal.name();
                 return Ok(Outcome::Refused);
             }
         };

@@ -105,10 +105,10 @@ impl Plan {
     /// The same by someone who has no right to it, or about something it does not fit, if the dice say so: it must
     /// then be refused.
     pub fn twisted(self, market: &Market, dice: &mut Dice) -> Self {
-        match dice.below(5) {
-            0 => self.by_another(market, dice),
-            1 => self.unsigned(market, dice),
-            2 => self.with_same_twice(dice),
+        match dice.below(7) {
+            0..=2 if !self.allowed.is_empty() => self.by_another(market, dice),
+            3 => self.unsigned(market, dice),
+            4 => self.with_same_twice(dice),
             _ => self.with_anothers_account(market, dice),
         }
     }

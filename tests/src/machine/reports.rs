@@ -70,6 +70,7 @@ impl Draft {
                 0 | 1 => LeaseStatus::Completed,
                 2 => LeaseStatus::JobFailed,
                 3 => LeaseStatus::NodeFailed,
+                5 | 6 if lease.is_member => LeaseStatus::NodeFailed,
                 4 if lease.stop_at.is_some() => LeaseStatus::Stopped,
                 _ => LeaseStatus::Running,
             };
@@ -83,7 +84,7 @@ impl Draft {
                 continue;
             }
             let good = NodeSpec::default().passed(key, epoch, now);
-            let leaf = match dice.below(36) {
+            let leaf = match dice.below(24) {
                 0 => NodeLeaf { verdict: Verdict::Refused, ..good },
                 1 => NodeLeaf { verdict: Verdict::Withheld, ..good },
                 2 => NodeLeaf { gops: dice.below(20_000), ..good },

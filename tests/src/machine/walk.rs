@@ -64,6 +64,10 @@ pub struct Tally {
     pub repelled: u64,
     /// Accepted, by instruction.
     pub by_name: BTreeMap<&'static str, u64>,
+    /// Sent, by instruction.
+    pub sent: BTreeMap<&'static str, u64>,
+    /// Refused although nothing was wrong with it but perhaps its time, by instruction and error.
+    pub refused: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Tally {
@@ -74,6 +78,12 @@ impl Tally {
         self.repelled += other.repelled;
         for (name, times) in &other.by_name {
             *self.by_name.entry(name).or_default() += times;
+        }
+        for (name, times) in &other.sent {
+            *self.sent.entry(name).or_default() += times;
+        }
+        for (key, times) in &other.refused {
+            *self.refused.entry(key.clone()).or_default() += times;
         }
     }
 }
@@ -182,8 +192,8 @@ fn began_with(market: &Market) -> Vec<(super::Actor, u64)> {
     pockets
 }
 
-/// One move in five is twisted into one that must fail.
-const TWISTED: u64 = 5;
+/// One move in so many is twisted into one that must fail.
+const TWISTED: u64 = 4;
 
 /// Makes one step.
 ///
@@ -202,17 +212,24 @@ pub fn make(market: &mut Market, step: Step, tally: &mut Tally) -> Result<(), St
     }
     let is_replay = name == "(replay)";
     let plan = if !is_replay && dice.once_in(TWISTED) { plan.twisted(market, &mut dice) } else { plan };
-    tally.repelled += u64::from(plan.must_fail.is_some());
-    if market.perform(plan)? == Outcome::Accepted {
-        tally.accepted += 1;
-        *tally.by_name.entry(name).or_default() += 1;
-        if name == "sign_report" {
-            moves::oracles::check_reports(market)?;
+    *tally.sent.entry(name).or_default() += 1;
+    let must_fail = plan.must_fail.is_some();
+    if market.perform(plan)? == Outcome::Refused {
+        if must_fail {
+            tally.repelled += 1;
+        } else {
+            *tally.refused.entry((name, market.refusal.clone())).or_default() += 1;
         }
-        if name.starts_with("close_customer") || name.starts_with("close_provider") {
-            // Accounts that come back at the same address may do the same again; leaves may not.
-            market.replays.retain(|replay| replay.name == "settle_lease" || replay.name == "apply_audit");
-        }
+        return Ok(());
+    }
+    tally.accepted += 1;
+    *tally.by_name.entry(name).or_default() += 1;
+    if name == "sign_report" {
+        moves::oracles::check_reports(market)?;
+    }
+    if name == "close_customer" || name == "close_provider" {
+        // Accounts that come back at the same address may do the same again; leaves may not.
+        market.replays.retain(|replay| replay.name == "settle_lease" || replay.name == "apply_audit");
     }
     Ok(())
 }

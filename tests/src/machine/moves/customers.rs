@@ -1,7 +1,7 @@
 //! Moves of customers.
 
 use crate::machine::{Actor, Dice, Market, Plan};
-use crate::{ix, Signer, MILL};
+use crate::{ix, Pubkey, Signer, MILL};
 
 /// Buyer `nth` opens its account.
 pub fn open_customer(market: &Market, nth: usize) -> Plan {
@@ -63,19 +63,29 @@ pub(super) fn any_deposit(market: &mut Market, dice: &mut Dice) -> Option<Plan> 
 pub(super) fn any_withdrawal(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let nth = buyer(market, dice, true)?;
     let free = market.books.customers[&market.buyers[nth].customer].free;
-    let amount = match dice.below(4) {
+    let amount = match dice.below(10) {
         0 => free,
-        1 => free + 1 + dice.below(MILL),
+        1 | 2 => free + 1 + dice.below(MILL),
         _ => dice.below(free / 4 + 2),
     };
     Some(withdraw_customer(market, nth, amount).fails_if(amount > free, "it is more than is free"))
 }
 
 pub(super) fn any_close(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    Some(close_customer(market, buyer(market, dice, true)?))
+    let idle = |nth: &usize| {
+        let customer = market.books.customers.get(&market.buyers[*nth].customer);
+        customer.is_some_and(|customer| customer.open_jobs == 0 && customer.claims_due == 0)
+    };
+    let idle = dice.pick(&(0..market.buyers.len()).filter(idle).collect::<Vec<_>>());
+    let nth = idle.filter(|_| !dice.once_in(4)).or_else(|| buyer(market, dice, true))?;
+    Some(close_customer(market, nth))
 }
 
 pub(super) fn any_sweep(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let caller = market.anyone(dice);
-    Some(sweep_fees(market, buyer(market, dice, true)?, &caller))
+    let is_careless = dice.once_in(12);
+    let owes = |customer: &Pubkey| market.books.customers.get(customer).is_some_and(|it| is_careless || it.fee_due > 0);
+    let owing = (0..market.buyers.len()).filter(|nth| owes(&market.buyers[*nth].customer));
+    let nth = dice.pick(&owing.collect::<Vec<_>>())?;
+    Some(sweep_fees(market, nth, &caller))
 }

@@ -1,12 +1,13 @@
 //! Moves around disputes.
 
-use millrace::state::Lease;
+use millrace::state::{Lease, Ruling};
 use millrace_client::ix as client;
 use millrace_client::pda as client_pda;
 
 use super::jobs::buyer_of;
 use super::leases::any_lease;
 use crate::machine::market::WEIGHTS;
+use crate::machine::model::DisputeModel;
 use crate::machine::{Dice, Market, Plan};
 use crate::{pda, Keypair, Pubkey, Signer};
 
@@ -62,13 +63,18 @@ pub(super) fn any_opening(market: &mut Market, dice: &mut Dice) -> Option<Plan> 
 }
 
 pub(super) fn any_vote(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let lease = disputed(market, dice)?;
+    let open = market.model.disputes.values().filter(|dispute| dispute.ruling == Ruling::None);
+    let lease = match dice.once_in(12) {
+        true => disputed(market, dice)?,
+        false => dice.pick(&open.map(|dispute| dispute.lease).collect::<Vec<_>>())?,
+    };
     let seat = dice.below(WEIGHTS.len() as u64) as usize;
     let has_voted = market.model.disputes[&client_pda::dispute(&lease)].voted.contains(&seat);
     if has_voted && !dice.once_in(8) {
         return None;
     }
-    let plan = vote_dispute(market, &lease, seat, dice.once_in(2));
+    // Most see the same.
+    let plan = vote_dispute(market, &lease, seat, lease.to_bytes()[0].is_multiple_of(2) || dice.once_in(4));
     Some(plan.fails_if(has_voted, "the seat voted before"))
 }
 
@@ -79,7 +85,13 @@ pub(super) fn any_lapse(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 }
 
 pub(super) fn any_resolution(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let lease = disputed(market, dice)?;
+    let now = market.world.now();
+    let is_due = |dispute: &&DisputeModel| dispute.appeal_until.is_some_and(|until| now >= until);
+    let due = market.model.disputes.values().filter(is_due).map(|dispute| dispute.lease);
+    let lease = match dice.once_in(4) {
+        true => disputed(market, dice)?,
+        false => dice.pick(&due.collect::<Vec<_>>())?,
+    };
     let caller = market.anyone(dice);
     Some(resolve_dispute(market, &lease, &caller))
 }

@@ -88,8 +88,9 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
     if market.books.cases.len() >= CASES {
         return None;
     }
-    let epoch = market.world.epoch().saturating_sub(dice.below(3));
-    let beacon = market.world.read::<Beacons>(&pda::beacons()).latched(epoch)?.hash;
+    let (beacons, now) = (market.world.read::<Beacons>(&pda::beacons()), market.world.epoch());
+    let latched: Vec<_> = (now.saturating_sub(30)..=now).filter_map(|epoch| beacons.latched(epoch)).collect();
+    let (epoch, beacon) = dice.pick(&latched).map(|beacon| (beacon.epoch, beacon.hash))?;
     // Now and then the same work as in a case that is open, so that there are two commits for it.
     let again = market.model.cases.values().filter(|case| case.epoch == epoch).map(|case| case.node);
     let again =
@@ -123,7 +124,8 @@ fn prover(market: &Market, dice: &mut Dice) -> Keypair {
 }
 
 pub(super) fn any_entry(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let key = any_case(market, dice, |case| case.owed.is_none() && case.entries < 3)?;
+    let now = market.world.now();
+    let key = any_case(market, dice, |case| case.owed.is_none() && case.entries < 3 && now < case.closes_at)?;
     let run = market.runs.get(&key)?.clone();
     let prover = prover(market, dice);
     let round = dice.below(u64::from(ROUNDS)) as u32;

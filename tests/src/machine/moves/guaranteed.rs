@@ -74,7 +74,9 @@ fn sibling(market: &Market, dice: &mut Dice, of: &Pubkey, fit: impl Fn(&Lease) -
 }
 
 pub(super) fn any_take_over(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let failed = any_lease(market, dice, |lease| lease.is_failed_member() && lease.is_replaced == 0)?;
+    let now = market.world.now();
+    let may = |lease: &Lease| lease.is_failed_member() && lease.is_replaced == 0 && now < lease.closes_at();
+    let failed = any_lease(market, dice, may)?;
     let is_careless = dice.once_in(6);
     let stand_by = sibling(market, dice, &failed, |lease| is_careless || lease.role == 1 && !lease.has_ended())?;
     let payer = market.anyone(dice);
@@ -82,15 +84,21 @@ pub(super) fn any_take_over(market: &mut Market, dice: &mut Dice) -> Option<Plan
 }
 
 pub(super) fn any_unkept(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let failed = any_lease(market, dice, |lease| lease.is_failed_member() && lease.bond_left > 0)?;
+    let now = market.world.now();
+    let may = |lease: &Lease| lease.is_failed_member() && lease.bond_left > 0 && now < lease.closes_at();
+    let failed = any_lease(market, dice, may)?;
     let is_careless = dice.once_in(6);
-    let member = sibling(market, dice, &failed, |lease| is_careless || lease.lost_secs > lease.lost_claimed_secs)?;
+    let provider = market.books.leases[&failed].provider;
+    let has_lost = |lease: &Lease| lease.provider != provider && lease.lost_secs > lease.lost_claimed_secs;
+    let member = sibling(market, dice, &failed, |lease| is_careless || has_lost(lease))?;
     let payer = market.anyone(dice);
     Some(claim_unkept(market, &failed, &member, &payer))
 }
 
 pub(super) fn any_compensation(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let failed = any_lease(market, dice, |lease| lease.is_failed_member() && lease.bond_left > 0)?;
+    let now = market.world.now();
+    let may = |lease: &Lease| lease.is_failed_member() && lease.bond_left > 0 && now >= lease.closes_at();
+    let failed = any_lease(market, dice, may)?;
     let payer = market.anyone(dice);
     Some(claim_compensation(market, &failed, &payer))
 }

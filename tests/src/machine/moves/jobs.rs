@@ -6,7 +6,7 @@ use millrace::state::{Bid, Requirements, Tier, Topology};
 use super::customers::buyer;
 use super::providers::seller_of;
 use crate::machine::{Dice, Market, Plan};
-use crate::{ix, job_args, pda, Keypair, Pubkey, Signer};
+use crate::{ix, job_args, pda, Keypair, Pubkey, Signer, MILL};
 
 /// Jobs one buyer has open at most, so that the dice find the right one for the next call often enough.
 const JOBS: u32 = 2;
@@ -101,7 +101,7 @@ pub fn close_job(market: &Market, job: &Pubkey, caller: &Keypair) -> Plan {
 
 /// A job, most often one that takes what comes next.
 pub fn any_job(market: &Market, dice: &mut Dice, fit: impl Fn(&millrace::state::Job) -> bool) -> Option<Pubkey> {
-    let is_careless = dice.once_in(8);
+    let is_careless = dice.once_in(12);
     let jobs = market.books.jobs.iter().filter(|(_, job)| is_careless || fit(job));
     dice.pick(&jobs.map(|(key, _)| *key).collect::<Vec<_>>())
 }
@@ -112,7 +112,7 @@ pub(super) fn any_post(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
         return None;
     }
     let standard = job_args();
-    let node_count = 1 + dice.below(3) as u8;
+    let node_count = dice.pick(&[1, 1, 2, 2, 3])?;
     let is_guaranteed = dice.once_in(2);
     let topology = match dice.below(8) {
         0 => Topology::SameSite,
@@ -120,7 +120,7 @@ pub(super) fn any_post(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
         _ => Topology::Any,
     };
     let may_stand_by = is_guaranteed && topology != Topology::SameSite;
-    let standby_count = if may_stand_by { dice.below(u64::from(node_count) + 1) as u8 } else { 0 };
+    let standby_count = if may_stand_by && !dice.once_in(4) { 1 } else { 0 };
     let args = PostJobArgs {
         max_per_sec: 1 + dice.below(2_000),
         max_secs: 1 + dice.below(3_600),
@@ -135,9 +135,13 @@ pub(super) fn any_post(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 
 pub(super) fn any_bid(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let now = market.world.now();
-    let job = any_job(market, dice, |job| job.is_open() && now < job.bidding_ends_at)?;
-    let is_careless = dice.once_in(8);
-    let nodes = market.books.nodes.iter().filter(|(_, node)| is_careless || (node.is_free() && node.is_able(now)));
+    let is_anywhere = |job: &millrace::state::Job| job.requirements.topology != Topology::SameSite as u8;
+    let job = any_job(market, dice, |job| job.is_open() && now < job.bidding_ends_at && is_anywhere(job))?;
+    let is_careless = dice.once_in(12);
+    let fits = |node: &millrace::state::Node| {
+        node.is_free() && node.is_able(now) && market.books.providers[&node.provider].free_stake() > 2 * MILL
+    };
+    let nodes = market.books.nodes.iter().filter(|(_, node)| is_careless || fits(node));
     let node = dice.pick(&nodes.map(|(key, _)| *key).collect::<Vec<_>>())?;
     let per_sec = 1 + dice.below(market.books.jobs[&job].max_per_sec);
     Some(place_bid(market, &node, &job, PlaceBidArgs { per_sec, may_stand_by: !dice.once_in(4) }))

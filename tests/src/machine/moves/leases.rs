@@ -67,7 +67,7 @@ pub fn exit_lease(market: &Market, lease: &Pubkey, caller: &Keypair) -> Plan {
 
 /// A lease, most often one that fits what comes next.
 pub fn any_lease(market: &Market, dice: &mut Dice, fit: impl Fn(&Lease) -> bool) -> Option<Pubkey> {
-    let is_careless = dice.once_in(8);
+    let is_careless = dice.once_in(12);
     let leases = market.books.leases.iter().filter(|(_, lease)| is_careless || fit(lease));
     dice.pick(&leases.map(|(key, _)| *key).collect::<Vec<_>>())
 }
@@ -107,7 +107,13 @@ pub(super) fn any_acceptance(market: &mut Market, dice: &mut Dice) -> Option<Pla
 }
 
 pub(super) fn any_close(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let key = any_lease(market, dice, Lease::has_ended)?;
+    let now = market.world.now();
+    let is_over = |lease: &Lease| lease.has_ended() && lease.is_disputed != 1 && now >= lease.closes_at();
+    // Who cannot wait tries before its time.
+    let key = match dice.once_in(4) {
+        true => any_lease(market, dice, Lease::has_ended)?,
+        false => any_lease(market, dice, is_over)?,
+    };
     let caller = market.anyone(dice);
     Some(close_lease(market, &key, &caller))
 }
@@ -119,7 +125,10 @@ pub(super) fn any_stop(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 pub(super) fn any_exit(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let now = market.world.now();
     let is_silent = |lease: &Lease| !lease.has_ended() && now >= lease.silent_until();
-    let key = any_lease(market, dice, is_silent)?;
+    let key = match dice.once_in(4) {
+        true => any_lease(market, dice, |lease| !lease.has_ended())?,
+        false => any_lease(market, dice, is_silent)?,
+    };
     let state = &market.books.leases[&key];
     let seller = market.sellers[seller_of(market, &state.provider)].clone();
     let buyer = market.buyers[buyer_of(market, &state.customer)].clone();

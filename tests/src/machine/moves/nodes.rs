@@ -2,7 +2,7 @@
 
 use super::providers::{seller, seller_of};
 use crate::machine::{Dice, Market, Plan};
-use crate::{ix, pda, Keypair, NodeSpec, Pubkey, Signer};
+use crate::{ix, pda, Keypair, NodeSpec, Pubkey, Signer, MILL};
 
 /// Seller `nth` registers its next node.
 pub fn register_node(market: &Market, nth: usize, gops: u64) -> Plan {
@@ -41,7 +41,8 @@ pub(super) fn any_registration(market: &mut Market, dice: &mut Dice) -> Option<P
     let nth = seller(market, dice, true)?;
     let provider = market.sellers[nth].provider;
     let open = market.books.nodes.values().filter(|node| node.provider == provider && !node.is_retired()).count();
-    if open > 3 {
+    let is_rich = market.books.providers[&provider].free_stake() > 220 * MILL;
+    if open > 3 || (!is_rich && !dice.once_in(8)) {
         return None;
     }
     let gops = dice.pick(&[10_000, 10_000, 5_001, 20_000])?;
@@ -67,6 +68,13 @@ pub(super) fn any_drain(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 }
 
 pub(super) fn any_retirement(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    // Who is accused would rather be gone.
+    let accused = market.model.cases.values().map(|case| case.node);
+    let accused = accused.filter(|node| market.books.nodes.get(node).is_some_and(|node| !node.is_retired()));
+    let accused = dice.pick(&accused.collect::<Vec<_>>());
+    if let Some(node) = accused.filter(|_| dice.once_in(2)) {
+        return Some(retire(market, &node));
+    }
     let open = market.books.nodes.values().filter(|node| !node.is_retired()).count();
     // Enough nodes are left to do business with.
     let node = any_node(market, dice, false).filter(|_| open > 5)?;

@@ -10,6 +10,7 @@ use crate::machine::market::WEIGHTS;
 use crate::machine::reports::{Draft, Found};
 use crate::machine::{Actor, Dice, Market, Plan};
 use crate::report::sign_args;
+use crate::world::SLOT_HASHES;
 use crate::{ix, pda, Keypair, Pubkey, Signer};
 
 /// Seats sign the draft of `epoch`, in one transaction; the gang's own draft if `is_gangs`.
@@ -124,7 +125,11 @@ pub(super) fn any_audit(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 
 pub(super) fn any_opening(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let epoch = market.world.epoch();
-    if market.world.read::<Beacons>(&pda::beacons()).opened_mut(epoch).is_some() && !dice.once_in(8) {
+    let mut beacons = market.world.read::<Beacons>(&pda::beacons());
+    let is_pending = beacons.opened_mut(epoch).is_some_and(|beacon| {
+        beacon.is_latched() || market.world.slot() < beacon.slot + SLOT_HASHES as u64
+    });
+    if is_pending && !dice.once_in(16) {
         return None;
     }
     let caller = market.anyone(dice);
@@ -135,7 +140,9 @@ pub(super) fn any_latch(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let epoch = market.world.epoch().saturating_sub(dice.below(2));
     let mut beacons = market.world.read::<Beacons>(&pda::beacons());
     let beacon = beacons.opened_mut(epoch)?;
-    if beacon.is_latched() && !dice.once_in(10) {
+    let now_at = market.world.slot();
+    let is_ripe = !beacon.is_latched() && (beacon.slot + 1..beacon.slot + SLOT_HASHES as u64).contains(&now_at);
+    if !is_ripe && !dice.once_in(16) {
         return None;
     }
     let caller = market.anyone(dice);
@@ -231,6 +238,11 @@ pub(super) fn any_oracle_leaf(market: &mut Market, dice: &mut Dice) -> Option<Pl
 pub(super) fn any_reward(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let seat = any_seat(market, dice);
     let (key, to) = (market.oracle(seat), market.oracle_tokens[seat]);
+    let account = &market.books.oracles[&key];
+    let pool = market.books.balance(&market.world.oracle_pool);
+    if (account.points + account.closed_points == 0 || pool == 0) && !dice.once_in(12) {
+        return None;
+    }
     let period_epochs = market.model.params.reward_period_epochs;
     let period = market.world.epoch() / period_epochs;
     let caller = market.anyone(dice);

@@ -71,9 +71,17 @@ pub(super) fn any_stake(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 }
 
 pub(super) fn any_unstaking(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let nth = seller(market, dice, true)?;
+    // Who is accused would rather be gone.
+    let accused = market.model.cases.values().map(|case| case.provider);
+    let accused = accused.filter(|provider| market.books.providers.contains_key(provider));
+    let accused = dice.pick(&accused.collect::<Vec<_>>()).filter(|_| !dice.once_in(3));
+    let nth = match accused {
+        Some(provider) => seller_of(market, &provider),
+        None => seller(market, dice, true)?,
+    };
     let free = market.books.providers[&market.sellers[nth].provider].free_stake();
     let amount = match dice.below(6) {
+        _ if accused.is_some() => free,
         0 => free,
         1 => free + 1 + dice.below(100 * MILL),
         _ => dice.below(free / 3 + 2),
@@ -82,7 +90,11 @@ pub(super) fn any_unstaking(market: &mut Market, dice: &mut Dice) -> Option<Plan
 }
 
 pub(super) fn any_withdrawal(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    Some(withdraw(market, seller(market, dice, true)?))
+    let nth = seller(market, dice, true)?;
+    let (provider, now) = (&market.books.providers[&market.sellers[nth].provider], market.world.now());
+    let is_something = provider.earned > 0 || provider.unbonding_entries().iter().any(|entry| entry.matures_at <= now);
+    // What has not matured is tried too.
+    (is_something || provider.unbonding_count > 0 || dice.once_in(12)).then(|| withdraw(market, nth))
 }
 
 pub(super) fn any_rotation(market: &mut Market, dice: &mut Dice) -> Option<Plan> {

@@ -183,7 +183,7 @@ fn voter(market: &Market, dice: &mut Dice) -> usize {
 pub(super) fn any_lock(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let nth = voter(market, dice);
     (!market.model.locks.contains_key(&market.voters[nth].lock)).then(|| {
-        let amount = dice.within(1, 70_000_000 * MILL);
+        let amount = dice.within(MILL, 180_000_000 * MILL);
         lock_votes(market, nth, amount, dice.within(600, 90_000) as i64)
     })
 }
@@ -191,7 +191,7 @@ pub(super) fn any_lock(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 pub(super) fn any_extension(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let nth = voter(market, dice);
     market.model.locks.contains_key(&market.voters[nth].lock).then(|| {
-        let amount = dice.below(1_000_000 * MILL);
+        let amount = dice.below(5_000_000 * MILL);
         lock_votes(market, nth, amount, dice.within(600, 90_000) as i64)
     })
 }
@@ -245,15 +245,24 @@ pub(super) fn any_proposal(market: &mut Market, dice: &mut Dice) -> Option<Plan>
 
 fn any_of(market: &Market, dice: &mut Dice, kind: Option<ProposalKind>) -> Option<Pubkey> {
     let proposals = market.model.proposals.iter();
-    let fit = proposals.filter(|(_, proposal)| kind.is_none_or(|kind| proposal.kind == kind));
+    let is_careless = dice.once_in(6);
+    let fit = proposals.filter(|(_, proposal)| {
+        kind.is_none_or(|kind| proposal.kind == kind && (is_careless || (proposal.is_passed() && !proposal.is_done)))
+    });
     dice.pick(&fit.map(|(key, _)| *key).collect::<Vec<_>>())
 }
 
 pub(super) fn any_vote(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let proposal = any_of(market, dice, None)?;
+    let now = market.world.now();
+    let is_careless = dice.once_in(12);
+    let open = market.model.proposals.iter().filter(|(_, proposal)| is_careless || now < proposal.voting_ends_at);
+    let proposal = dice.pick(&open.map(|(key, _)| *key).collect::<Vec<_>>())?;
     let nth = voter(market, dice);
     let has_voted = market.model.proposals[&proposal].votes.contains_key(&market.voters[nth].lock);
-    if (has_voted || !market.model.locks.contains_key(&market.voters[nth].lock)) && !dice.once_in(6) {
+    let made_at = market.model.proposals[&proposal].created_at;
+    let lock = market.model.locks.get(&market.voters[nth].lock);
+    let may = !has_voted && lock.is_some_and(|lock| lock.created_at < made_at);
+    if !may && !dice.once_in(8) {
         return None;
     }
     let is_yes = !dice.once_in(4);
