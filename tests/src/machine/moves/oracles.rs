@@ -126,9 +126,9 @@ pub(super) fn any_audit(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
 pub(super) fn any_opening(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let epoch = market.world.epoch();
     let mut beacons = market.world.read::<Beacons>(&pda::beacons());
-    let is_pending = beacons.opened_mut(epoch).is_some_and(|beacon| {
-        beacon.is_latched() || market.world.slot() < beacon.slot + SLOT_HASHES as u64
-    });
+    let is_pending = beacons
+        .opened_mut(epoch)
+        .is_some_and(|beacon| beacon.is_latched() || market.world.slot() < beacon.slot + SLOT_HASHES as u64);
     if is_pending && !dice.once_in(16) {
         return None;
     }
