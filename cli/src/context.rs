@@ -95,7 +95,7 @@ impl Context {
         let spinner = self.spinner(format!("{label}: waiting for the chain"));
         let signature = outbox.submit(self.chain(), label, instructions, &payer, more).await;
         spinner.finish_and_clear();
-        Ok(signature?)
+        signature.with_context(|| label.to_string())
     }
 
     /// Shows `quote` and asks, unless `--yes`.

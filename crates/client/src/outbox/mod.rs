@@ -16,6 +16,7 @@ use std::time::Duration;
 use millrace::state::Config;
 use sha2::{Digest, Sha256};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_instruction::error::InstructionError;
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, Instant};
 use tracing::{debug, warn};
@@ -23,7 +24,7 @@ use tracing::{debug, warn};
 use crate::error::MAX_TRANSACTION_LEN;
 use crate::{
     fetch, pda, Chain, ChainError, Instruction, Keypair, Pubkey, Signature, Signer, StatusLevel, SubmitError,
-    Transaction,
+    Transaction, TransactionError,
 };
 
 pub use journal::Settled;
@@ -86,7 +87,7 @@ fn lock(rows: &Mutex<HashSet<i64>>) -> MutexGuard<'_, HashSet<i64>> {
 /// The end of a transaction, with the reason where there is one.
 enum End {
     Landed,
-    Failed(crate::TransactionError),
+    Failed(TransactionError),
     Expired,
 }
 
@@ -124,12 +125,18 @@ impl Outbox {
                 return Ok(row.signature);
             }
         }
-        let budgeted = with_compute_limit(chain, instructions, &payer.pubkey()).await?;
+        let mut budgeted = with_compute_limit(chain, instructions, &payer.pubkey()).await?;
+        let most = limited(MAX_COMPUTE_UNITS, instructions);
         let keys = signing_keys(&budgeted, payer, signers)?;
         for _ in 0..MAX_SIGNINGS {
             let (row, _guard) = self.sign_and_record(chain, label, (deployment, intent), &budgeted, &keys).await?;
             match self.see_through(chain, &row).await? {
                 End::Landed => return Ok(row.signature),
+                // Nothing was changed but the fee paid: what it reads has grown since the simulation.
+                End::Failed(error) if may_lack_units(&error) && !brings_limit(instructions) && budgeted != most => {
+                    warn!(label, signature = %row.signature, %error, "signing anew with the most compute units");
+                    budgeted.clone_from(&most);
+                }
                 End::Failed(error) => return Err(SubmitError::explain(error, &budgeted, &[])),
                 End::Expired => warn!(label, signature = %row.signature, "no block took it in time: signing anew"),
             }
@@ -305,18 +312,31 @@ async fn with_compute_limit(
     instructions: &[Instruction],
     payer: &Pubkey,
 ) -> Result<Vec<Instruction>, SubmitError> {
-    let budget_program = solana_compute_budget_interface::ID;
-    if instructions.iter().any(|instruction| instruction.program_id == budget_program) {
+    if brings_limit(instructions) {
         simulate(chain, instructions, payer).await?;
         return Ok(instructions.to_vec());
     }
-    let limited = |units: u32| {
-        let limit = ComputeBudgetInstruction::set_compute_unit_limit(units);
-        std::iter::once(limit).chain(instructions.iter().cloned()).collect::<Vec<_>>()
-    };
-    let used = simulate(chain, &limited(MAX_COMPUTE_UNITS), payer).await?;
+    let used = simulate(chain, &limited(MAX_COMPUTE_UNITS, instructions), payer).await?;
     let units = used.saturating_add(used / 5).saturating_add(SPARE_COMPUTE_UNITS);
-    Ok(limited(u32::try_from(units).unwrap_or(MAX_COMPUTE_UNITS).min(MAX_COMPUTE_UNITS)))
+    Ok(limited(u32::try_from(units).unwrap_or(MAX_COMPUTE_UNITS).min(MAX_COMPUTE_UNITS), instructions))
+}
+
+/// Whether the instructions bring a compute limit of their own.
+fn brings_limit(instructions: &[Instruction]) -> bool {
+    instructions.iter().any(|instruction| instruction.program_id == solana_compute_budget_interface::ID)
+}
+
+/// The instructions with a compute limit in front.
+fn limited(units: u32, instructions: &[Instruction]) -> Vec<Instruction> {
+    let limit = ComputeBudgetInstruction::set_compute_unit_limit(units);
+    std::iter::once(limit).chain(instructions.iter().cloned()).collect()
+}
+
+/// Whether too few compute units may be the reason: the runtime calls them used up, or the program not completed.
+fn may_lack_units(error: &TransactionError) -> bool {
+    use InstructionError::{ComputationalBudgetExceeded, ProgramFailedToComplete};
+    let TransactionError::InstructionError(_, error) = error else { return false };
+    matches!(error, ComputationalBudgetExceeded | ProgramFailedToComplete)
 }
 
 /// The compute units the instructions use now, or why they would fail.

@@ -258,6 +258,21 @@ async fn what_failed_in_a_block_is_named_and_may_be_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_lacked_compute_units_is_signed_once_more_with_the_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&[]);
+    let refusal = InstructionError::ProgramFailedToComplete;
+    chain.state.lock().unwrap().fails_with = Some(TransactionError::InstructionError(1, refusal));
+    let error = submit(&path, &chain, b"x").await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("failed to complete"), "{error}");
+    let state = chain.state.lock().unwrap();
+    let limits = state.sent.iter().map(|transaction| &transaction.message.instructions[0].data);
+    let expected = [21_200u32, 1_400_000].map(|units| [&[2][..], &units.to_le_bytes()].concat());
+    assert_eq!(limits.cloned().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_transaction_carries_one_compute_limit() {
     let folder = tempfile::tempdir().unwrap();
     let outbox = Outbox::open(folder.path().join("outbox.sqlite")).unwrap();
