@@ -3,6 +3,7 @@
 
 mod cheat;
 mod process;
+mod secrets;
 mod stage;
 mod story;
 mod vote;

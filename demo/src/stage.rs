@@ -12,6 +12,7 @@ use millrace_client::{keys, Pubkey, Signer};
 use serde_json::Value;
 
 use crate::process::{json, Daemon};
+use crate::secrets::KEY_FILE_END;
 use crate::STOPPED;
 
 /// What the build left where; the Makefile says it by environment.
@@ -130,7 +131,7 @@ impl Stage {
 
     /// Key file of `who`.
     pub fn key_path(&self, who: &str) -> PathBuf {
-        self.dir.join(format!("{who}.key.json"))
+        self.dir.join(format!("{who}{KEY_FILE_END}"))
     }
 
     /// `millrace` as `who` types it.

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::process::{self, free_port};
 use crate::stage::Stage;
-use crate::{vote, STOPPED};
+use crate::{secrets, vote, STOPPED};
 
 /// The honest providers and what they ask, MILL a second. The third asks more than the customer pays.
 const PROVIDERS: [(&str, &str); 3] = [("ada", "0.020"), ("ben", "0.015"), ("cho", "0.500")];
@@ -56,6 +56,8 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
     let second = second_job(&mut stage)?;
     vote::require_fee(&second, vote::NEW_FEE_BPS)?;
     books(&mut stage)?;
+    let (keys, files) = secrets::require_none_written(&stage.dir)?;
+    stage.tell(format!("no secret of {keys} keys in {files} files this run wrote"));
 
     let facts = Facts {
         winner: job["provider"].as_str().unwrap_or_default().to_owned(),
