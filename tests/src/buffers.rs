@@ -46,6 +46,16 @@ impl World {
         buffer
     }
 
+    /// The program that is deployed.
+    ///
+    /// # Panics
+    /// When none is.
+    pub fn program(&self) -> Vec<u8> {
+        /// Bytes of the program's data account before the program.
+        const HEADER: usize = 45;
+        self.svm.get_account(&crate::pda::program_data()).expect("the program is deployed").data.split_off(HEADER)
+    }
+
     /// The same, written straight into the account: for programs of megabytes.
     pub fn put_buffer(&mut self, name: &str, owner: &Pubkey, program: &[u8]) -> Pubkey {
         let data = [&[1, 0, 0, 0, 1][..], owner.as_ref(), program].concat();

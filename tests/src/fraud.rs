@@ -2,7 +2,6 @@
 
 use millrace::instructions::{OpenCaseArgs, ProveEntryArgs, ProveLinkArgs};
 use millrace::state::{Beacons, FraudCase, Provider};
-use millrace::{accounts, instruction};
 use millrace_core::merkle::{leaf_node, root_from_path, Tree, TreeNode, EMPTY};
 use millrace_core::proof::{
     leaf_index, matrix, next_seed, pack_leaf, seed_0, super_leaf, tree_depth, Commit, EntryProof, Leaf, LinkProof,
@@ -165,47 +164,18 @@ pub fn compute_limit(units: u32) -> Instruction {
 
 /// Accuses `commit`, of a node of `provider`. The signature has to come before.
 pub fn open_case(opener: &Pubkey, provider: &Pubkey, commit: &Commit, bounty_account: &Pubkey) -> Instruction {
-    ix::build(
-        accounts::OpenCase {
-            opener: *opener,
-            config: pda::config(),
-            beacons: pda::beacons(),
-            provider: *provider,
-            node: Pubkey::new_from_array(commit.node),
-            case: pda::fraud_case(&commit.id()),
-            instructions: solana_sdk_ids::sysvar::instructions::ID,
-            system_program: solana_sdk_ids::system_program::ID,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::OpenCase { args: OpenCaseArgs { commit: commit.to_bytes(), bounty_account: *bounty_account } },
-    )
+    let args = OpenCaseArgs { commit: commit.to_bytes(), bounty_account: *bounty_account };
+    millrace_client::ix::open_case(opener, provider, &Pubkey::new_from_array(commit.node), args)
 }
 
 /// Shows a wrong entry.
 pub fn prove_entry(prover: &Pubkey, case: &Pubkey, proof: Vec<u8>) -> Instruction {
-    ix::build(
-        accounts::ProveEntry {
-            prover: *prover,
-            case: *case,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::ProveEntry { args: ProveEntryArgs { proof } },
-    )
+    millrace_client::ix::prove_entry(prover, case, ProveEntryArgs { proof })
 }
 
 /// Shows a false link.
 pub fn prove_link(prover: &Pubkey, case: &Pubkey, proof: Vec<u8>) -> Instruction {
-    ix::build(
-        accounts::ProveLink {
-            prover: *prover,
-            case: *case,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::ProveLink { args: ProveLinkArgs { proof } },
-    )
+    millrace_client::ix::prove_link(prover, case, ProveLinkArgs { proof })
 }
 
 /// Executes a case.
@@ -222,18 +192,7 @@ pub fn execute_slash_with(world: &World, case: &Pubkey, others: &[Pubkey]) -> In
 
 /// Closes a case.
 pub fn close_case(world: &World, case: &Pubkey) -> Instruction {
-    let state = world.read::<FraudCase>(case);
-    ix::build(
-        accounts::CloseCase {
-            config: pda::config(),
-            case: *case,
-            provider: state.provider,
-            rent_payer: state.rent_payer,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::CloseCase {},
-    )
+    millrace_client::ix::close_case(case, &world.read::<FraudCase>(case))
 }
 
 /// A provider with a verified node, and who watches it.

@@ -1,80 +1,31 @@
 //! Instructions of customers, jobs and leases.
 
+use bytemuck::Zeroable;
 use millrace::instructions::{PlaceBidArgs, PostJobArgs, SettleLeaseArgs};
-use millrace::state::{Job, Lease, Provider};
-use millrace::{accounts, instruction};
+use millrace::state::{Bid, Job, Lease, Provider};
+use millrace_client::ix as client;
 
-use super::{build, SYSTEM};
-use crate::{pda, Buyer, Instruction, Pubkey, Seller, Signer, World};
+use crate::{Buyer, Instruction, Pubkey, Seller, Signer, World};
 
 /// Takes `amount` base units of the buyer's free money into its tokens.
 pub fn withdraw_customer(world: &World, buyer: &Buyer, amount: u64) -> Instruction {
-    build(
-        accounts::WithdrawCustomer {
-            authority: buyer.authority.pubkey(),
-            customer: buyer.customer,
-            vault: buyer.vault,
-            destination: buyer.tokens,
-            mint: world.mint,
-            token_program: world.standard.id(),
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::WithdrawCustomer { amount },
-    )
+    client::withdraw_customer(&buyer.authority.pubkey(), &buyer.tokens, &world.market(), amount)
 }
 
 /// Sweeps the fees the buyer owes.
 pub fn sweep_fees(world: &World, buyer: &Buyer) -> Instruction {
-    build(
-        accounts::SweepFees {
-            config: pda::config(),
-            customer: buyer.customer,
-            vault: buyer.vault,
-            oracle_pool: world.oracle_pool,
-            treasury: world.treasury,
-            mint: world.mint,
-            token_program: world.standard.id(),
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::SweepFees {},
-    )
+    client::sweep_fees(&buyer.customer, &world.market())
 }
 
 /// Closes the buyer's account.
 pub fn close_customer(world: &World, buyer: &Buyer) -> Instruction {
-    build(
-        accounts::CloseCustomer {
-            authority: buyer.authority.pubkey(),
-            config: pda::config(),
-            customer: buyer.customer,
-            vault: buyer.vault,
-            treasury: world.treasury,
-            rent_payer: buyer.authority.pubkey(),
-            mint: world.mint,
-            token_program: world.standard.id(),
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::CloseCustomer {},
-    )
+    let authority = buyer.authority.pubkey();
+    client::close_customer(&authority, &authority, &world.market())
 }
 
 /// Posts the buyer's job `id`, which must be its next.
 pub fn post_job(buyer: &Buyer, id: u64, args: PostJobArgs) -> Instruction {
-    build(
-        accounts::PostJob {
-            authority: buyer.authority.pubkey(),
-            config: pda::config(),
-            customer: buyer.customer,
-            job: pda::job(&buyer.customer, id),
-            system_program: SYSTEM,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::PostJob { args },
-    )
+    client::post_job(&buyer.authority.pubkey(), id, args)
 }
 
 /// Bids `per_sec` for `job` with one of the seller's nodes, which would not stand by.
@@ -84,26 +35,22 @@ pub fn place_bid(seller: &Seller, node: &Pubkey, job: &Pubkey, per_sec: u64) -> 
 
 /// Bids for `job` with one of the seller's nodes.
 pub fn place_bid_of(seller: &Seller, node: &Pubkey, job: &Pubkey, args: PlaceBidArgs) -> Instruction {
-    millrace_client::ix::place_bid(&seller.operator.pubkey(), &seller.provider, node, job, args)
+    client::place_bid(&seller.operator.pubkey(), &seller.provider, node, job, args)
 }
 
 /// Bids for `job` with nodes of one site of the seller's.
 pub fn place_site_bid(seller: &Seller, nodes: &[Pubkey], job: &Pubkey, args: PlaceBidArgs) -> Instruction {
-    millrace_client::ix::place_site_bid(&seller.operator.pubkey(), &seller.provider, nodes, job, args)
+    client::place_site_bid(&seller.operator.pubkey(), &seller.provider, nodes, job, args)
 }
 
 /// Releases the bid of one of the seller's nodes.
 pub fn release_bid(seller: &Seller, node: &Pubkey, job: &Pubkey) -> Instruction {
-    build(
-        accounts::ReleaseBid {
-            provider: seller.provider,
-            node: *node,
-            job: *job,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::ReleaseBid {},
-    )
+    client::release_bid(&seller.provider, node, job)
+}
+
+/// What an instruction takes from the bid of one of the seller's nodes.
+fn bid_of(seller: &Seller, node: &Pubkey) -> Bid {
+    Bid { provider: seller.provider, node: *node, ..Bid::zeroed() }
 }
 
 /// Awards the job's position 0 to one of the seller's nodes.
@@ -120,20 +67,8 @@ pub fn award_nth(
     job: &Pubkey,
     index: u8,
 ) -> Instruction {
-    build(
-        accounts::Award {
-            payer: *payer,
-            job: *job,
-            customer: buyer.customer,
-            provider: seller.provider,
-            node: *node,
-            lease: pda::lease(job, index),
-            system_program: SYSTEM,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::Award {},
-    )
+    let state = Job { customer: buyer.customer, leases_opened: index, ..Job::zeroed() };
+    client::award(payer, job, &state, &bid_of(seller, node))
 }
 
 /// Drops the bid of one of the seller's nodes.
@@ -145,127 +80,43 @@ pub fn drop_broken_bid(
     node: &Pubkey,
     job: &Pubkey,
 ) -> Instruction {
-    build(
-        accounts::DropBrokenBid {
-            payer: *payer,
-            job: *job,
-            customer: buyer.customer,
-            provider: seller.provider,
-            node: *node,
-            claim: pda::claim(&seller.provider, world.read::<Provider>(&seller.provider).next_claim),
-            system_program: SYSTEM,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::DropBrokenBid {},
-    )
+    let state = Job { customer: buyer.customer, ..Job::zeroed() };
+    let next_claim = world.read::<Provider>(&seller.provider).next_claim;
+    client::drop_broken_bid(payer, job, &state, &bid_of(seller, node), next_claim)
 }
 
 /// Cancels a job of the buyer.
 pub fn cancel_job(caller: &Pubkey, buyer: &Buyer, job: &Pubkey) -> Instruction {
-    build(
-        accounts::CancelJob {
-            caller: *caller,
-            customer: buyer.customer,
-            job: *job,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::CancelJob {},
-    )
+    client::cancel_job(caller, &buyer.customer, job)
 }
 
 /// Closes a job of the buyer.
 pub fn close_job(world: &World, job: &Pubkey) -> Instruction {
-    let state = world.read::<Job>(job);
-    build(
-        accounts::CloseJob {
-            customer: state.customer,
-            job: *job,
-            rent_payer: state.rent_payer,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::CloseJob {},
-    )
+    client::close_job(job, &world.read::<Job>(job))
 }
 
 /// Settles `lease` by a leaf.
 pub fn settle_lease(world: &World, lease: &Pubkey, args: SettleLeaseArgs) -> Instruction {
-    let state = world.read::<Lease>(lease);
-    build(
-        accounts::SettleLease {
-            lease: *lease,
-            reports: pda::reports(),
-            customer: state.customer,
-            customer_vault: state.customer_vault,
-            provider: state.provider,
-            provider_vault: state.provider_vault,
-            node: state.node,
-            mint: world.mint,
-            token_program: world.standard.id(),
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::SettleLease { args },
-    )
-}
-
-fn close_lease_accounts(world: &World, caller: &Pubkey, lease: &Pubkey) -> accounts::CloseLease {
-    let state = world.read::<Lease>(lease);
-    accounts::CloseLease {
-        caller: *caller,
-        lease: *lease,
-        job: state.job,
-        customer: state.customer,
-        customer_vault: state.customer_vault,
-        provider: state.provider,
-        provider_vault: state.provider_vault,
-        rent_payer: state.rent_payer,
-        mint: world.mint,
-        token_program: world.standard.id(),
-        event_authority: pda::event_authority(),
-        program: millrace::ID,
-    }
+    client::settle_lease(lease, &world.read::<Lease>(lease), &world.market(), args)
 }
 
 /// Accepts the result of `lease`.
 pub fn accept_result(world: &World, authority: &Pubkey, lease: &Pubkey) -> Instruction {
-    build(close_lease_accounts(world, authority, lease), instruction::AcceptResult {})
+    client::accept_result(authority, lease, &world.read::<Lease>(lease), &world.market())
 }
 
 /// Closes `lease` after its dispute window.
 pub fn close_lease(world: &World, caller: &Pubkey, lease: &Pubkey) -> Instruction {
-    build(close_lease_accounts(world, caller, lease), instruction::CloseLease {})
+    client::close_lease(caller, lease, &world.read::<Lease>(lease), &world.market())
 }
 
 /// Stops `lease`.
 pub fn stop_lease(buyer: &Buyer, lease: &Pubkey) -> Instruction {
-    build(
-        accounts::StopLease {
-            authority: buyer.authority.pubkey(),
-            customer: buyer.customer,
-            lease: *lease,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::StopLease {},
-    )
+    let state = Lease { customer: buyer.customer, ..Lease::zeroed() };
+    client::stop_lease(&buyer.authority.pubkey(), lease, &state)
 }
 
 /// Leaves `lease`.
 pub fn exit_lease(world: &World, caller: &Pubkey, lease: &Pubkey) -> Instruction {
-    let state = world.read::<Lease>(lease);
-    build(
-        accounts::ExitLease {
-            caller: *caller,
-            lease: *lease,
-            customer: state.customer,
-            provider: state.provider,
-            node: state.node,
-            event_authority: pda::event_authority(),
-            program: millrace::ID,
-        },
-        instruction::ExitLease {},
-    )
+    client::exit_lease(caller, lease, &world.read::<Lease>(lease))
 }

@@ -7,7 +7,8 @@ use millrace_client::pda as client_pda;
 
 use super::model::{Creditor, JudgedModel};
 use super::moves::{
-    customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, votes,
+    customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, upgrades,
+    votes,
 };
 use super::{Actor, Market, Outcome, Plan};
 use crate::{Keypair, Pubkey, Signer};
@@ -33,7 +34,12 @@ impl Market {
             }
         }
         let mine = self.model.proposals.iter().filter(|(_, proposal)| proposal.proposer == Actor::Voter(nth));
-        plans.extend(mine.map(|(key, _)| votes::close_proposal(self, key, &voter.key)));
+        for (key, proposal) in mine {
+            plans.push(match proposal.keeps_buffer() {
+                true => upgrades::return_buffer(self, key, &voter.key),
+                false => votes::close_proposal(self, key, &voter.key),
+            });
+        }
         if self.books.locks.contains_key(&voter.lock) {
             plans.push(votes::unlock_votes(self, nth));
         }
@@ -41,7 +47,7 @@ impl Market {
     }
 
     fn oracles_ways_out(&self, nth: usize) -> Vec<Plan> {
-        let oracle = &self.model.oracles[&self.oracle(nth)];
+        let Some(oracle) = self.model.oracles.get(&self.measurers[nth].oracle) else { return vec![] };
         let mut plans = vec![];
         if oracle.stake > 0 {
             plans.push(oracles::begin_oracle_unstake(self, nth, oracle.stake));
@@ -157,8 +163,8 @@ impl Market {
                 !has_deposit && !self.books.locks.contains_key(&self.voters[nth].lock)
             }
             Actor::Oracle(nth) => {
-                let oracle = &self.model.oracles[&self.oracle(nth)];
-                oracle.stake == 0 && oracle.unbonding == 0
+                let oracle = self.model.oracles.get(&self.measurers[nth].oracle);
+                oracle.is_none_or(|oracle| oracle.stake == 0 && oracle.unbonding == 0)
             }
             Actor::Watcher(_) => true,
         }

@@ -8,7 +8,7 @@ use millrace_core::money::MILL;
 use super::reports::Draft;
 use super::{moves, Dice, Model, Plan, Seen, BURNT};
 use crate::fraud::SparseRun;
-use crate::keys::{customer_key, provider_key};
+use crate::keys::{customer_key, oracle_key, provider_key};
 use crate::{key, pda, Books, Buyer, Genesis, Instruction, Keypair, Pubkey};
 use crate::{Seller, Signer, TokenStandard, Voter, World};
 
@@ -25,6 +25,8 @@ pub const VOTERS: usize = 3;
 pub const WEIGHTS: [u64; 5] = [3, 3, 2, 1, 1];
 /// Seats of the gang: a minority.
 pub const GANG_SEATS: usize = 2;
+/// Who holds no seat at first.
+pub const CANDIDATES: usize = 2;
 /// Accepted transactions kept to be sent again.
 const REPLAYS: usize = 64;
 
@@ -37,7 +39,7 @@ pub enum Actor {
     Buyer(usize),
     /// One who proves frauds.
     Watcher(usize),
-    /// Holder of a seat.
+    /// Holder of a seat, or who may be given one.
     Oracle(usize),
     /// Token holder.
     Voter(usize),
@@ -50,7 +52,7 @@ impl Actor {
             Self::Seller(nth) => nth == SELLERS - 1,
             Self::Buyer(nth) => nth == BUYERS - 1,
             Self::Watcher(nth) => nth == WATCHERS - 1,
-            Self::Oracle(nth) => nth >= WEIGHTS.len() - GANG_SEATS,
+            Self::Oracle(nth) => (WEIGHTS.len() - GANG_SEATS..WEIGHTS.len()).contains(&nth),
             Self::Voter(nth) => nth == VOTERS - 1,
         }
     }
@@ -62,6 +64,26 @@ pub struct Watcher {
     /// Its key.
     pub authority: Keypair,
     /// Its token account, for bounties.
+    pub tokens: Pubkey,
+}
+
+/// Holder of a seat, or who may be given one.
+#[derive(Debug)]
+pub struct Measurer {
+    /// Its key.
+    pub key: Keypair,
+    /// Its account, open or not.
+    pub oracle: Pubkey,
+    /// Its token account.
+    pub tokens: Pubkey,
+}
+
+/// A cold key of a seller, and its tokens.
+#[derive(Debug)]
+pub struct ColdKey {
+    /// The key.
+    pub key: Keypair,
+    /// Its token account.
     pub tokens: Pubkey,
 }
 
@@ -98,8 +120,10 @@ pub struct Market {
     pub watchers: Vec<Rc<Watcher>>,
     /// Token holders.
     pub voters: Vec<Rc<Voter>>,
-    /// Token accounts of the oracles, by seat.
-    pub oracle_tokens: Vec<Pubkey>,
+    /// Oracles, seated or not; those of genesis first, in the order of their seats.
+    pub measurers: Vec<Rc<Measurer>>,
+    /// The cold keys each seller may have; it registers with the first.
+    pub cold_keys: Rc<Vec<[ColdKey; 2]>>,
     /// Every key there is.
     pub keys: Rc<BTreeMap<Pubkey, Keypair>>,
     pub(super) actors: Rc<BTreeMap<Pubkey, Actor>>,
@@ -147,9 +171,15 @@ impl Market {
             actors.insert(key.pubkey(), actor);
         };
         let mut sellers = vec![];
+        let mut cold_keys = vec![];
         for nth in 0..SELLERS {
             let seller = unregistered(&mut world, &format!("seller {nth}"));
+            let spare = world.stranger(&format!("seller {nth} spare"));
+            let tokens = world.put_tokens(&format!("seller {nth} spare tokens"), &spare.pubkey(), 1_000 * MILL);
             know(Actor::Seller(nth), &seller.authority);
+            know(Actor::Seller(nth), &spare);
+            let first = ColdKey { key: seller.authority.insecure_clone(), tokens: seller.tokens };
+            cold_keys.push([first, ColdKey { key: spare, tokens }]);
             for operator in operators(nth) {
                 world.fund(&operator.pubkey());
                 know(Actor::Seller(nth), &operator);
@@ -179,17 +209,20 @@ impl Market {
             know(Actor::Voter(nth), &voter.key);
             voters.push(Rc::new(voter));
         }
-        let mut oracle_tokens = vec![];
-        for nth in 0..world.oracles.len() {
-            let oracle = world.oracles[nth].insecure_clone();
-            know(Actor::Oracle(nth), &oracle);
-            oracle_tokens.push(world.put_tokens(&format!("oracle {nth} tokens"), &oracle.pubkey(), 1_000 * MILL));
+        let mut measurers = vec![];
+        let candidates = (0..CANDIDATES).map(|nth| oracle_key(&format!("candidate {nth}")));
+        let seated: Vec<Keypair> = world.oracles.iter().map(Keypair::insecure_clone).collect();
+        for (nth, key) in seated.into_iter().chain(candidates).enumerate() {
+            world.fund(&key.pubkey());
+            know(Actor::Oracle(nth), &key);
+            let tokens = world.put_tokens(&format!("oracle {nth} tokens"), &key.pubkey(), 1_000 * MILL);
+            measurers.push(Rc::new(Measurer { oracle: pda::oracle(&key.pubkey()), key, tokens }));
         }
         let books = Books::of(&world);
         let mut model = Model::new(&world);
-        for (seat, oracle) in world.oracles.iter().enumerate() {
-            let key = pda::oracle(&oracle.pubkey());
-            model.seat(key, Actor::Oracle(seat), books.oracles[&key].vault);
+        for (seat, weight) in WEIGHTS.iter().enumerate() {
+            let key = measurers[seat].oracle;
+            model.seat(key, Actor::Oracle(seat), (books.oracles[&key].vault, 0), *weight);
         }
         Self {
             world,
@@ -199,7 +232,8 @@ impl Market {
             buyers,
             watchers,
             voters,
-            oracle_tokens,
+            measurers,
+            cold_keys: Rc::new(cold_keys),
             keys: Rc::new(keys),
             actors: Rc::new(actors),
             silent: BTreeSet::new(),
@@ -220,7 +254,8 @@ impl Market {
             buyers: self.buyers.clone(),
             watchers: self.watchers.clone(),
             voters: self.voters.clone(),
-            oracle_tokens: self.oracle_tokens.clone(),
+            measurers: self.measurers.clone(),
+            cold_keys: self.cold_keys.clone(),
             keys: self.keys.clone(),
             actors: self.actors.clone(),
             silent: self.silent.clone(),
@@ -262,13 +297,26 @@ impl Market {
         self.holder(key).is_none_or(|actor| !self.silent.contains(&actor))
     }
 
-    /// The token account of an actor.
+    /// Whose token account this is.
+    pub fn owner_of(&self, tokens: &Pubkey) -> Option<Actor> {
+        self.everyone().into_iter().find(|actor| self.wallets(*actor).contains(tokens))
+    }
+
+    /// All token accounts of an actor.
+    pub fn wallets(&self, actor: Actor) -> Vec<Pubkey> {
+        match actor {
+            Actor::Seller(nth) => self.cold_keys[nth].iter().map(|cold| cold.tokens).collect(),
+            _ => vec![self.wallet(actor)],
+        }
+    }
+
+    /// The token account an actor uses now.
     pub fn wallet(&self, actor: Actor) -> Pubkey {
         match actor {
             Actor::Seller(nth) => self.sellers[nth].tokens,
             Actor::Buyer(nth) => self.buyers[nth].tokens,
             Actor::Watcher(nth) => self.watchers[nth].tokens,
-            Actor::Oracle(nth) => self.oracle_tokens[nth],
+            Actor::Oracle(nth) => self.measurers[nth].tokens,
             Actor::Voter(nth) => self.voters[nth].tokens,
         }
     }
@@ -319,7 +367,7 @@ impl Market {
                 self.replays.pop_front();
             }
         }
-        self.follow_operators();
+        self.follow_keys();
         Ok(Outcome::Accepted)
     }
 
@@ -357,17 +405,19 @@ impl Market {
         }
     }
 
-    /// A seller acts by the hot key its account names now.
-    fn follow_operators(&mut self) {
-        for seller in &mut self.sellers {
-            let Some(provider) = self.books.providers.get(&seller.provider) else { continue };
-            if provider.operator == seller.operator.pubkey() {
+    /// A seller acts by the keys its account names now; without an account, by its first cold key.
+    fn follow_keys(&mut self) {
+        for (nth, seller) in self.sellers.iter_mut().enumerate() {
+            let [first, _] = &self.cold_keys[nth];
+            let named = self.books.providers.get(&seller.provider).map(|provider| [provider.authority, provider.operator]);
+            let [authority, operator] = named.unwrap_or([first.key.pubkey(), seller.operator.pubkey()]);
+            if [authority, operator] == [seller.authority.pubkey(), seller.operator.pubkey()] {
                 continue;
             }
-            if let Some(operator) = self.keys.get(&provider.operator) {
-                let (authority, operator) = (seller.authority.insecure_clone(), operator.insecure_clone());
-                *seller = Rc::new(Seller { authority, operator, ..**seller });
-            }
+            let Some(cold) = self.cold_keys[nth].iter().find(|cold| cold.key.pubkey() == authority) else { continue };
+            let operator = self.keys.get(&operator).unwrap_or(&seller.operator).insecure_clone();
+            let authority = cold.key.insecure_clone();
+            *seller = Rc::new(Seller { authority, operator, tokens: cold.tokens, ..**seller });
         }
     }
 }

@@ -4,10 +4,14 @@ use super::{Actor, Market, Why};
 use crate::books::holds;
 
 impl Market {
-    /// What every actor had in its own token account when the walk began, base units.
+    /// What every actor had in its own token accounts when the walk began, base units.
     pub fn pockets(&self) -> Vec<(Actor, u64)> {
         let actors = self.everyone().into_iter();
-        actors.map(|actor| (actor, self.books.balance(&self.wallet(actor)))).collect()
+        actors.map(|actor| (actor, self.pocket(actor))).collect()
+    }
+
+    fn pocket(&self, actor: Actor) -> u64 {
+        self.wallets(actor).iter().map(|wallet| self.books.balance(wallet)).sum()
     }
 
     /// Once everyone is out: each has to the base unit what it began with, less what it paid, and what others paid it;
@@ -18,7 +22,7 @@ impl Market {
     /// Who has too much or too little.
     pub fn check_profits(&self, began: &[(Actor, u64)]) -> Result<(), String> {
         for (actor, had) in began {
-            let has = self.books.balance(&self.wallet(*actor));
+            let has = self.pocket(*actor);
             let passed = &self.model.passed;
             let paid: u64 = passed.iter().filter(|one| one.from == Some(*actor)).map(|one| one.amount).sum();
             let got: u64 = passed.iter().filter(|one| one.to == Some(*actor)).map(|one| one.amount).sum();
@@ -33,7 +37,7 @@ impl Market {
 
     fn check_group(&self, began: &[(Actor, u64)], group: &[Actor]) -> Result<(), String> {
         let had: u64 = began.iter().filter(|(actor, _)| group.contains(actor)).map(|(_, had)| had).sum();
-        let has: u64 = group.iter().map(|actor| self.books.balance(&self.wallet(*actor))).sum();
+        let has: u64 = group.iter().map(|actor| self.pocket(*actor)).sum();
         let from_outside = self.model.passed.iter().filter(|one| {
             !one.from.is_some_and(|from| group.contains(&from)) && one.to.is_some_and(|to| group.contains(&to))
         });

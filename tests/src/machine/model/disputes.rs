@@ -6,7 +6,6 @@ use millrace::state::Ruling;
 
 use super::{ClaimModel, Creditor, Model, Why};
 use crate::books::holds;
-use crate::machine::market::WEIGHTS;
 use crate::machine::Flows;
 use crate::Pubkey;
 
@@ -70,9 +69,12 @@ impl Model {
         Ok(vec![])
     }
 
-    /// A seat votes.
-    pub fn vote_dispute(&mut self, key: &Pubkey, seat: usize, uphold: bool, now: i64) -> Result<Flows, String> {
+    /// The seat of an oracle votes.
+    pub fn vote_dispute(&mut self, key: &Pubkey, oracle: &Pubkey, uphold: bool, now: i64) -> Result<Flows, String> {
         let mut dispute = self.dispute(key)?;
+        let weights = self.weights();
+        let weight = weights.get(oracle).ok_or("an oracle without a seat voted on a dispute")?;
+        let seat = self.oracles[oracle].seat;
         let is_open = dispute.ruling == Ruling::None && now < dispute.vote_until;
         holds!(is_open, "a seat voted on a dispute that is ruled or over");
         holds!(dispute.voted.insert(seat), "seat {seat} voted twice on a dispute");
@@ -80,8 +82,8 @@ impl Model {
             true => (&mut dispute.upheld, Ruling::Upheld),
             false => (&mut dispute.dismissed, Ruling::Dismissed),
         };
-        *side += WEIGHTS[seat];
-        if 10 * *side > 6 * WEIGHTS.iter().sum::<u64>() {
+        *side += weight;
+        if 10 * *side > 6 * weights.values().sum::<u64>() {
             dispute.ruling = ruling;
             dispute.appeal_until = Some(now + dispute.appeal_window_secs);
         }

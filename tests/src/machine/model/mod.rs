@@ -175,6 +175,7 @@ impl Model {
         same_keys("locks", &self.locks, &books.locks)?;
         same_keys("proposals", &self.proposals, &books.proposals)?;
         same_keys("votes", &self.votes, &books.votes)?;
+        same_keys("oracles", &self.oracles, &books.oracles)?;
         self.compare_leases(books)?;
         self.compare_votes(books)?;
         for (key, customer) in &self.customers {
@@ -193,12 +194,16 @@ impl Model {
             let wanted = [provider.stake, provider.earned, self.locked(key), provider.claims, provider.frozen];
             let what = "staked, earned, locked, claimed, frozen";
             holds!(found == wanted, "provider {key}: {found:?} {what}; should be {wanted:?}");
+            let found = [account.authority, account.pending_authority];
+            let wanted = [provider.authority, provider.next_authority];
+            holds!(found == wanted, "provider {key} is owned by and promised to {found:?}, should be {wanted:?}");
         }
         for (key, oracle) in &self.oracles {
             let account = &books.oracles[key];
-            let found = [account.stake, account.unbonding_amount];
-            let wanted = [oracle.stake, oracle.unbonding];
-            holds!(found == wanted, "oracle {key} has {found:?} at stake and unbonding, should have {wanted:?}");
+            let found = [account.stake, account.unbonding_amount, account.seat.into(), account.is_removed.into()];
+            let is_removed = u64::from(oracle.removed_in.is_some());
+            let wanted = [oracle.stake, oracle.unbonding, oracle.seat as u64, is_removed];
+            holds!(found == wanted, "oracle {key}: {found:?} staked, unbonding, seat, removed; should be {wanted:?}");
         }
         Ok(())
     }

@@ -12,6 +12,10 @@ pub struct ProviderModel {
     pub actor: Actor,
     /// Its vault.
     pub vault: Pubkey,
+    /// Its cold key.
+    pub authority: Pubkey,
+    /// The cold key proposed, or zeros.
+    pub next_authority: Pubkey,
     /// Stake, base units.
     pub stake: u64,
     /// Income, base units.
@@ -102,12 +106,36 @@ impl Model {
         Ok(())
     }
 
-    /// A provider registers.
-    pub fn register_provider(&mut self, key: Pubkey, actor: Actor, vault: Pubkey) {
-        self.providers.insert(
-            key,
-            ProviderModel { actor, vault, stake: 0, earned: 0, unbonding: vec![], claims: 0, frozen: 0, judged: None },
-        );
+    /// A provider registers with the cold key `authority`.
+    pub fn register_provider(&mut self, key: Pubkey, actor: Actor, vault: Pubkey, authority: Pubkey) {
+        let provider = ProviderModel {
+            actor,
+            vault,
+            authority,
+            next_authority: Pubkey::default(),
+            stake: 0,
+            earned: 0,
+            unbonding: vec![],
+            claims: 0,
+            frozen: 0,
+            judged: None,
+        };
+        self.providers.insert(key, provider);
+    }
+
+    /// A provider's cold key names the next.
+    pub fn propose_authority(&mut self, key: &Pubkey, next: Pubkey) -> Result<Flows, String> {
+        self.provider(key)?.next_authority = next;
+        Ok(vec![])
+    }
+
+    /// The cold key that was named takes over.
+    pub fn accept_authority(&mut self, key: &Pubkey, signer: &Pubkey) -> Result<Flows, String> {
+        let provider = self.provider(key)?;
+        let next = std::mem::take(&mut provider.next_authority);
+        holds!(next == *signer, "{signer} took a provider over that was promised to {next}");
+        provider.authority = next;
+        Ok(vec![])
     }
 
     /// Stake comes in from `source`.

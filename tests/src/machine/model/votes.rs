@@ -53,11 +53,23 @@ pub struct ProposalModel {
     pub is_done: bool,
     /// The parameters it is about.
     pub params: Option<Params>,
-    /// The amount it is about, base units.
+    /// The oracle it is about, its key.
+    pub oracle: Option<Pubkey>,
+    /// The amount it is about, base units; for a seat, its weight.
     pub amount: u64,
 }
 
 impl ProposalModel {
+    /// Whether the proposer's buffer is still with governance.
+    pub fn keeps_buffer(&self) -> bool {
+        self.kind == ProposalKind::UpgradeProgram && !self.is_done
+    }
+
+    fn is_over(&self, now: i64) -> bool {
+        let has_failed = now >= self.voting_ends_at && !self.is_passed();
+        self.is_done || has_failed || now > self.executable.1
+    }
+
     fn weight(&self, side: bool) -> u64 {
         self.votes.values().filter(|(_, _, is_yes)| *is_yes == side).map(|(weight, _, _)| weight).sum()
     }
@@ -181,12 +193,19 @@ impl Model {
         Ok(proposal.clone())
     }
 
+    /// The buffer of an upgrade that did not come about goes back.
+    pub fn return_buffer(&mut self, key: &Pubkey, now: i64) -> Result<Flows, String> {
+        let proposal = self.proposals.get_mut(key).ok_or("there is no such proposal")?;
+        holds!(proposal.keeps_buffer() && proposal.is_over(now), "a buffer was given back that may still be installed");
+        proposal.is_done = true;
+        Ok(vec![])
+    }
+
     /// A proposal's account closes: its deposit goes to `destination` if the quorum was met, else it stays the treasury's.
     pub fn close_proposal(&mut self, key: &Pubkey, destination: Pubkey, now: i64) -> Result<Flows, String> {
         let proposal = self.proposals.remove(key).ok_or("there is no such proposal")?;
-        let has_failed = now >= proposal.voting_ends_at && !proposal.is_passed();
-        let is_over = proposal.is_done || has_failed || now > proposal.executable.1;
-        holds!(is_over, "a proposal was closed that may still be executed");
+        let may = proposal.is_over(now) && !proposal.keeps_buffer();
+        holds!(may, "a proposal was closed that may still be executed, or keeps its proposer's buffer");
         if !proposal.meets_quorum() {
             self.pass(proposal.proposer, None, proposal.deposit, Why::Deposit);
             return Ok(vec![]);

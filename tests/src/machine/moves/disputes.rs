@@ -6,7 +6,7 @@ use millrace_client::pda as client_pda;
 
 use super::jobs::buyer_of;
 use super::leases::any_lease;
-use crate::machine::market::WEIGHTS;
+use super::oracles;
 use crate::machine::model::DisputeModel;
 use crate::machine::{Dice, Market, Plan};
 use crate::{pda, Keypair, Pubkey, Signer};
@@ -23,13 +23,13 @@ pub fn open_dispute(market: &Market, lease: &Pubkey) -> Plan {
     plan.then(move |model, seen| model.open_dispute(dispute, &lease, seen.now))
 }
 
-/// A seat votes on the dispute of `lease`.
-pub fn vote_dispute(market: &Market, lease: &Pubkey, seat: usize, uphold: bool) -> Plan {
+/// Oracle `nth` votes on the dispute of `lease`.
+pub fn vote_dispute(market: &Market, lease: &Pubkey, nth: usize, uphold: bool) -> Plan {
     let dispute = client_pda::dispute(lease);
-    let oracle = &market.world.oracles[seat];
-    let vote = client::vote_dispute(&oracle.pubkey(), lease, uphold);
-    let plan = Plan::new(vote, oracle).only(&[oracle.pubkey()]).about(&[dispute]).once();
-    plan.then(move |model, seen| model.vote_dispute(&dispute, seat, uphold, seen.now))
+    let measurer = market.measurers[nth].clone();
+    let key = measurer.key.pubkey();
+    let plan = Plan::new(client::vote_dispute(&key, lease, uphold), &measurer.key).only(&[key]).about(&[dispute]).once();
+    plan.then(move |model, seen| model.vote_dispute(&dispute, &measurer.oracle, uphold, seen.now))
 }
 
 /// Anyone ends the vote on the dispute of `lease`.
@@ -68,13 +68,14 @@ pub(super) fn any_vote(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
         true => disputed(market, dice)?,
         false => dice.pick(&open.map(|dispute| dispute.lease).collect::<Vec<_>>())?,
     };
-    let seat = dice.below(WEIGHTS.len() as u64) as usize;
+    let nth = oracles::any_open(market, dice)?;
+    let seat = market.model.oracles[&market.measurers[nth].oracle].seat;
     let has_voted = market.model.disputes[&client_pda::dispute(&lease)].voted.contains(&seat);
     if has_voted && !dice.once_in(8) {
         return None;
     }
     // Most see the same.
-    let plan = vote_dispute(market, &lease, seat, lease.to_bytes()[0].is_multiple_of(2) || dice.once_in(4));
+    let plan = vote_dispute(market, &lease, nth, lease.to_bytes()[0].is_multiple_of(2) || dice.once_in(4));
     Some(plan.fails_if(has_voted, "the seat voted before"))
 }
 

@@ -2,32 +2,33 @@
 
 use std::rc::Rc;
 
+use millrace::instructions::SlashOracleArgs;
 use millrace::state::Beacons;
 use millrace_client::ix as client;
-use millrace_core::proof::Task;
+use millrace_core::proof::{Task, QUERIES};
 
 use crate::fraud::{close_case as close, compute_limit, ed25519, execute_slash_with, SparseRun, Value};
 use crate::fraud::{open_case as open, prove_entry as entry, prove_link as link};
 use crate::machine::model::CaseModel;
+use crate::machine::reports::{task, Found, Overlooked, ROUNDS, WRONG};
 use crate::machine::{Actor, Dice, Market, Plan};
 use crate::{pda, Keypair, Pubkey, Signer};
 
 /// Cases open at most, so that the dice find the right one often enough.
 const CASES: usize = 3;
-/// Rounds of the computations accused.
-const ROUNDS: u32 = 4;
 /// Compute units a proof may use.
 const UNITS: u32 = 1_400_000;
 
-/// Watcher `nth` accuses `node` of `run`, which its operator signed.
-fn open_case(market: &mut Market, nth: usize, node: &Pubkey, run: SparseRun, operator: &Keypair) -> Plan {
+/// Watcher `nth` accuses a node of `run`, which its operator signed.
+fn open_case(market: &mut Market, nth: usize, run: Rc<SparseRun>, operator: &Keypair) -> Plan {
     let watcher = market.watchers[nth].clone();
-    let provider = market.books.nodes[node].provider;
+    let node = Pubkey::new_from_array(run.commit.node);
+    let provider = market.books.nodes[&node].provider;
     let case = pda::fraud_case(&run.commit.id());
     let signature = ed25519(operator, &run.commit.to_bytes());
     let accuse = open(&watcher.authority.pubkey(), &provider, &run.commit, &watcher.tokens);
     let model = CaseModel {
-        node: *node,
+        node,
         provider,
         epoch: run.commit.epoch,
         entries: 0,
@@ -39,7 +40,7 @@ fn open_case(market: &mut Market, nth: usize, node: &Pubkey, run: SparseRun, ope
         owed: None,
         is_done: false,
     };
-    market.runs.insert(case, Rc::new(run));
+    market.runs.insert(case, run);
     let signers = vec![watcher.authority.insecure_clone()];
     Plan::of(vec![signature, accuse], signers).then(move |books, seen| books.open_case(case, model, seen.now))
 }
@@ -88,6 +89,11 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
     if market.books.cases.len() >= CASES {
         return None;
     }
+    if dice.once_in(2) {
+        if let Some(plan) = any_accusation_of_overlooked(market, dice) {
+            return Some(plan);
+        }
+    }
     let (beacons, now) = (market.world.read::<Beacons>(&pda::beacons()), market.world.epoch());
     let latched: Vec<_> = (now.saturating_sub(30)..=now).filter_map(|epoch| beacons.latched(epoch)).collect();
     let (epoch, beacon) = dice.pick(&latched).map(|beacon| (beacon.epoch, beacon.hash))?;
@@ -98,24 +104,34 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
     let node = again.or_else(|| dice.pick(&market.books.nodes.keys().copied().collect::<Vec<_>>()))?;
     let provider = &market.books.providers[&market.books.nodes[&node].provider];
     let operator = market.keys.get(&provider.operator_at(epoch))?.insecure_clone();
-    let task = Task {
-        beacon,
-        deployment_id: market.world.config().deployment_id,
-        node: node.to_bytes(),
-        gpu_index: dice.below(2) as u32,
-        epoch,
-        nonce: [4; 32],
-        n: 256,
-        rounds: ROUNDS,
-    };
+    let task = Task { gpu_index: dice.below(2) as u32, ..task(market, &node, epoch, beacon) };
     let run = match dice.below(5) {
         0 => SparseRun::new(&task, &[], Value::Right),
         1 => SparseRun::with_seed_0(&task, [9; 32], &[], Value::Right),
         2 => SparseRun::new(&task, &[(1, 2), (1, 3), (5, 2), (7, 8)], Value::Wrong),
-        _ => SparseRun::new(&task, &[(1, 2), (3, 4), (5, 6), (7, 8)], Value::Wrong),
+        _ => SparseRun::new(&task, &WRONG, Value::Wrong),
     };
     let nth = dice.below(market.watchers.len() as u64) as usize;
-    Some(open_case(market, nth, &node, run, &operator))
+    Some(open_case(market, nth, Rc::new(run), &operator))
+}
+
+/// What reports pass that they should not: where the report is, which of its leaves, and the case about it.
+fn overlooked(market: &Market) -> Vec<((u64, bool), Overlooked, Pubkey)> {
+    let all = market.drafts.iter().flat_map(|(at, draft)| draft.overlooked.iter().map(|one| (*at, one.clone())));
+    all.map(|(at, one)| (at, pda::fraud_case(&one.run.commit.id()), one)).map(|(at, case, one)| (at, one, case)).collect()
+}
+
+/// A watcher accuses a node of what oracles overlooked.
+fn any_accusation_of_overlooked(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let fit = overlooked(market).into_iter().filter(|(_, one, case)| {
+        let node = Pubkey::new_from_array(one.run.commit.node);
+        !market.books.cases.contains_key(case) && market.books.nodes.contains_key(&node)
+    });
+    let run = dice.pick(&fit.map(|(_, one, _)| one.run).collect::<Vec<_>>())?;
+    let provider = market.books.nodes[&Pubkey::new_from_array(run.commit.node)].provider;
+    let operator = market.keys.get(&market.books.providers[&provider].operator_at(run.commit.epoch))?.insecure_clone();
+    let nth = dice.below(market.watchers.len() as u64) as usize;
+    Some(open_case(market, nth, run, &operator))
 }
 
 fn prover(market: &Market, dice: &mut Dice) -> Keypair {
@@ -128,7 +144,12 @@ pub(super) fn any_entry(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let key = any_case(market, dice, |case| case.owed.is_none() && case.entries < 3 && now < case.closes_at)?;
     let run = market.runs.get(&key)?.clone();
     let prover = prover(market, dice);
-    let round = dice.below(u64::from(ROUNDS)) as u32;
+    // First of all what the oracles overlooked.
+    let asked = overlooked(market).into_iter().find(|(_, _, case)| *case == key && market.model.cases[&key].entries == 0);
+    let round = match asked {
+        Some((_, one, _)) if !dice.once_in(4) => one.round,
+        _ => dice.below(u64::from(ROUNDS)) as u32,
+    };
     let prove = entry(&prover.pubkey(), &key, run.entry_proof(round));
     let plan = Plan::of(vec![compute_limit(UNITS), prove], vec![prover]).about(&[key]).once();
     Some(plan.then(move |model, seen| model.prove(&key, false, seen.now)))
@@ -173,4 +194,36 @@ pub(super) fn any_double(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
         |(other, on, at): &&(Pubkey, Pubkey, u64)| *other != key && (is_careless || (*on == node && *at == epoch));
     let (other, ..) = dice.pick(&cases.iter().filter(fit).copied().collect::<Vec<_>>())?;
     Some(prove_double(&key, &other, &prover(market, dice)))
+}
+
+pub(super) fn any_oracles_slash(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let mut proven = vec![];
+    for (at, one, case) in overlooked(market) {
+        let Some(state) = market.books.cases.get(&case) else { continue };
+        let (row, col) = WRONG[one.round as usize];
+        let entries = &state.entries[..usize::from(state.entry_count)];
+        let place = entries.iter().position(|entry| (entry.round, entry.row, entry.col) == (one.round, row, col));
+        if let Some(entry) = place {
+            proven.push((at, one, case, entry as u8));
+        }
+    }
+    let (at, one, case, entry) = dice.pick(&proven)?;
+    let draft = market.drafts[&at].clone();
+    let Found::Node(leaf) = draft.found[one.nth] else { return None };
+    let (leaf_node, reports) = (leaf.tree_node(), &market.model.reports);
+    let with_stake = market.model.oracles.iter().filter(|(_, oracle)| oracle.stake + oracle.unbonding > 0);
+    let is_careless = dice.once_in(4);
+    let fit = with_stake.filter(|(key, _)| is_careless || reports.has_signed(key, at.0, &leaf_node));
+    let oracle = dice.pick(&fit.map(|(key, _)| *key).collect::<Vec<_>>())?;
+    let is_wrong_query = dice.once_in(8);
+    let query = (one.query + u16::from(is_wrong_query)) % QUERIES as u16;
+    let (index, path) = draft.report.proof(one.nth);
+    let args = SlashOracleArgs { epoch: at.0, index, leaf: leaf.to_bytes(), path, query, entry };
+    let has_signed = reports.has_signed(&oracle, at.0, &leaf_node);
+    let slash = client::slash_oracle(&case, &market.books.cases[&case], &oracle, &market.world.market(), args);
+    let plan = Plan::new(slash, &market.anyone(dice))
+        .about(&[case])
+        .fails_if(!has_signed, "it did not sign that report")
+        .fails_if(is_wrong_query, "no query asks for that");
+    Some(plan.then(move |model, _| model.slash_oracle(&oracle, &case, (at.0, &leaf_node))))
 }

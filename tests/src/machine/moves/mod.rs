@@ -16,6 +16,8 @@ pub mod nodes;
 pub mod oracles;
 pub mod others;
 pub mod providers;
+pub mod seats;
+pub mod upgrades;
 pub mod votes;
 
 use super::{Dice, Market, Plan};
@@ -73,6 +75,8 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("withdraw", 6, providers::any_withdrawal),
     ("set_operator", 1, providers::any_rotation),
     ("set_terms", 1, providers::any_terms),
+    ("propose_authority", 3, providers::any_succession),
+    ("accept_authority", 4, providers::any_takeover),
     ("close_provider", 1, providers::any_close),
     // Nodes.
     ("register_node", 5, nodes::any_registration),
@@ -87,11 +91,12 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("sign_report", 16, oracles::any_signature),
     ("apply_audit", 14, oracles::any_audit),
     ("apply_downgrade", 3, judged::any_downgrade),
-    ("stake_oracle", 2, oracles::any_oracle_stake),
+    ("stake_oracle", 4, oracles::any_oracle_stake),
     ("begin_oracle_unstake", 1, oracles::any_oracle_unstaking),
     ("withdraw_oracle", 1, oracles::any_oracle_withdrawal),
     ("apply_oracle_leaf", 10, oracles::any_oracle_leaf),
     ("claim_reward", 8, oracles::any_reward),
+    ("close_oracle", 2, oracles::any_oracle_close),
     // Governance.
     ("lock_votes", 8, votes::any_lock),
     ("extend_lock", 1, votes::any_extension),
@@ -105,6 +110,11 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("execute_guardian", 4, votes::any_guardian),
     ("execute_transfer", 6, votes::any_transfer),
     ("execute_overturn_ruling", 6, votes::any_overturning),
+    ("execute_add_oracle", 6, seats::any_seating),
+    ("execute_remove_oracle", 6, seats::any_unseating),
+    ("propose_upgrade", 1, upgrades::any_offer),
+    ("execute_upgrade", 4, upgrades::any_installation),
+    ("return_buffer", 4, upgrades::any_return),
     ("pause", 1, votes::any_pause),
     ("unpause", 1, votes::any_unpause),
     ("sweep_surplus", 1, votes::any_surplus),
@@ -119,20 +129,5 @@ pub const MOVES: &[(&str, u32, Pick)] = &[
     ("execute_slash_case", 6, judged::any_execution),
     ("close_slash_case", 2, judged::any_close),
     ("execute_overturn_slash", 4, votes::any_slash_overturning),
-];
-
-/// Instructions that have no move yet.
-pub const STILL_TO_COME: &[&str] = &[
-    // A cold key that moves has another wallet.
-    "propose_authority",
-    "accept_authority",
-    // Needs a commit ground so that a query asks for its wrong entry.
-    "slash_oracle",
-    // Change who sits in which seat, or the program itself.
-    "execute_add_oracle",
-    "execute_remove_oracle",
-    "close_oracle",
-    "propose_upgrade",
-    "execute_upgrade",
-    "return_buffer",
+    ("slash_oracle", 12, fraud::any_oracles_slash),
 ];

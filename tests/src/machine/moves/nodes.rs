@@ -1,5 +1,7 @@
 //! Moves of providers with their nodes.
 
+use millrace_client::ix as client;
+
 use super::providers::{seller, seller_of};
 use crate::machine::{Dice, Market, Plan};
 use crate::{ix, pda, Keypair, NodeSpec, Pubkey, Signer, MILL};
@@ -10,7 +12,7 @@ pub fn register_node(market: &Market, nth: usize, gops: u64) -> Plan {
     let index = market.books.providers.get(&seller.provider).map_or(0, |provider| provider.next_node_index);
     let node = pda::node(&seller.provider, index);
     let args = NodeSpec { gops, ..NodeSpec::default() }.args();
-    let register = ix::register_node(&seller.authority.pubkey(), index, args);
+    let register = client::register_node(&seller.authority.pubkey(), &seller.provider, index, args);
     let plan = Plan::new(register, &seller.authority).only(&[seller.authority.pubkey()]);
     plan.then(move |model, _| model.register_node(node, seller.provider, gops))
 }

@@ -6,27 +6,25 @@ use millrace::constants::REPORT_RING;
 use millrace::instructions::{ApplyAuditArgs, ApplyOracleLeafArgs};
 use millrace::state::{Beacons, Reports};
 
-use crate::machine::market::WEIGHTS;
 use crate::machine::reports::{Draft, Found};
 use crate::machine::{Actor, Dice, Market, Plan};
 use crate::report::sign_args;
 use crate::world::SLOT_HASHES;
 use crate::{ix, pda, Keypair, Pubkey, Signer};
 
-/// Seats sign the draft of `epoch`, in one transaction; the gang's own draft if `is_gangs`.
-pub fn sign_report(market: &Market, seats: &[usize], at: (u64, bool)) -> Option<Plan> {
+/// Oracles sign the draft of `epoch`, in one transaction; the gang's own draft if `is_gangs`.
+pub fn sign_report(market: &Market, nths: &[usize], at: (u64, bool)) -> Option<Plan> {
     let draft = market.drafts.get(&at)?.clone();
-    let keys: Vec<&Keypair> = seats.iter().map(|seat| &market.world.oracles[*seat]).collect();
-    let instructions: Vec<_> =
-        keys.iter().map(|key| ix::sign_report(&key.pubkey(), sign_args(&draft.report))).collect();
-    let allowed: Vec<Pubkey> = keys.iter().map(|key| key.pubkey()).collect();
-    let signers = keys.into_iter().map(Keypair::insecure_clone).collect();
-    let (seats, epoch) = (seats.to_vec(), at.0);
+    let signing: Vec<_> = nths.iter().map(|nth| market.measurers[*nth].clone()).collect();
+    let allowed: Vec<Pubkey> = signing.iter().map(|one| one.key.pubkey()).collect();
+    let instructions: Vec<_> = allowed.iter().map(|key| ix::sign_report(key, sign_args(&draft.report))).collect();
+    let signers = signing.iter().map(|one| one.key.insecure_clone()).collect();
+    let epoch = at.0;
     let plan = Plan::of(instructions, signers).only(&allowed).once();
     Some(plan.then(move |model, seen| {
         let leaves: Vec<_> = draft.found.iter().map(Found::tree_node).collect();
-        for seat in &seats {
-            model.reports.sign(*seat, epoch, draft.report.root, &leaves, seen.now)?;
+        for one in &signing {
+            model.sign_report(&one.oracle, epoch, (draft.report.root, &leaves), seen.now)?;
         }
         Ok(vec![])
     }))
@@ -57,8 +55,8 @@ pub fn verify_all(market: &mut Market) -> Result<(), String> {
     let draft = Draft::of_the_gang(market, epoch);
     let nodes: Vec<usize> = (0..draft.found.len()).filter(|nth| matches!(draft.found[*nth], Found::Node(_))).collect();
     market.drafts.insert((epoch, false), Rc::new(draft));
-    for seat in 0..WEIGHTS.len() {
-        let plan = sign_report(market, &[seat], (epoch, false)).ok_or("there is a draft")?;
+    for nth in 0..market.world.oracles.len() {
+        let plan = sign_report(market, &[nth], (epoch, false)).ok_or("there is a draft")?;
         market.must(plan)?;
     }
     let caller = market.world.deployer.insecure_clone();
@@ -84,24 +82,27 @@ pub(super) fn any_signature(market: &mut Market, dice: &mut Dice) -> Option<Plan
     let is_gangs = dice.once_in(8);
     drafted(market, (epoch, is_gangs), dice);
     let rows = &market.model.reports.rows;
-    let fits = |seat: &usize| {
-        let is_theirs = !is_gangs || Actor::Oracle(*seat).is_gang();
-        let speaks = market.speaks(&market.world.oracles[*seat].pubkey());
-        is_theirs && speaks && !rows.contains_key(&(epoch, *seat))
+    let weights = market.model.weights();
+    let fits = |nth: &usize| {
+        let is_theirs = !is_gangs || Actor::Oracle(*nth).is_gang();
+        let one = &market.measurers[*nth];
+        let is_seated = weights.contains_key(&one.oracle);
+        is_theirs && is_seated && market.speaks(&one.key.pubkey()) && !rows.contains_key(&(epoch, one.oracle))
     };
-    let mut seats: Vec<usize> = (0..WEIGHTS.len()).filter(fits).collect();
-    // Rarely, one that signed before.
+    let mut nths: Vec<usize> = (0..market.measurers.len()).filter(fits).collect();
+    // Rarely, one that signed before, or has no seat.
     if dice.once_in(20) {
-        seats = (0..WEIGHTS.len()).collect();
+        nths = (0..market.measurers.len()).collect();
     }
-    if seats.is_empty() {
+    if nths.is_empty() {
         return None;
     }
-    let first = dice.below(seats.len() as u64) as usize;
-    seats.rotate_left(first);
-    seats.truncate(1 + dice.below(3) as usize);
-    let is_again = seats.iter().any(|seat| market.model.reports.rows.contains_key(&(epoch, *seat)));
-    Some(sign_report(market, &seats, (epoch, is_gangs))?.fails_if(is_again, "a seat signed this epoch before"))
+    let first = dice.below(nths.len() as u64) as usize;
+    nths.rotate_left(first);
+    nths.truncate(1 + dice.below(3) as usize);
+    let mut oracles = nths.iter().map(|nth| market.measurers[*nth].oracle);
+    let is_wrong = oracles.any(|oracle| !weights.contains_key(&oracle) || rows.contains_key(&(epoch, oracle)));
+    Some(sign_report(market, &nths, (epoch, is_gangs))?.fails_if(is_wrong, "one signed before, or has no seat"))
 }
 
 pub(super) fn any_audit(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
@@ -159,55 +160,66 @@ pub fn check_reports(market: &Market) -> Result<(), String> {
     [epoch, epoch.saturating_sub(1)].iter().try_for_each(|epoch| market.model.reports.compare(&reports, *epoch))
 }
 
-impl Market {
-    /// The account of the oracle in a seat.
-    pub fn oracle(&self, seat: usize) -> Pubkey {
-        pda::oracle(&self.world.oracles[seat].pubkey())
-    }
+/// Oracle `nth` stakes.
+pub fn stake_oracle(market: &Market, nth: usize, amount: u64) -> Plan {
+    let one = market.measurers[nth].clone();
+    let key = one.key.pubkey();
+    let stake = ix::stake_oracle(&key, &one.tokens, &one.oracle, &market.world.market(), amount);
+    let plan = Plan::new(stake, &one.key).only(&[key]);
+    plan.then(move |model, _| model.stake_oracle(&one.oracle, one.tokens, amount))
 }
 
-/// The oracle in `seat` stakes.
-pub fn stake_oracle(market: &Market, seat: usize, amount: u64) -> Plan {
-    let (oracle, source, key) = (market.oracle(seat), market.oracle_tokens[seat], &market.world.oracles[seat]);
-    let stake = ix::stake_oracle(&key.pubkey(), &source, &oracle, &market.world.market(), amount);
-    let plan = Plan::new(stake, key).only(&[key.pubkey()]);
-    plan.then(move |model, _| model.stake_oracle(&oracle, source, amount))
+/// Oracle `nth` begins to unstake.
+pub fn begin_oracle_unstake(market: &Market, nth: usize, amount: u64) -> Plan {
+    let one = market.measurers[nth].clone();
+    let key = one.key.pubkey();
+    let plan = Plan::new(ix::begin_oracle_unstake(&key, amount), &one.key).only(&[key]);
+    plan.then(move |model, seen| model.begin_oracle_unstake(&one.oracle, amount, seen.now))
 }
 
-/// The oracle in `seat` begins to unstake.
-pub fn begin_oracle_unstake(market: &Market, seat: usize, amount: u64) -> Plan {
-    let (oracle, key) = (market.oracle(seat), &market.world.oracles[seat]);
-    let plan = Plan::new(ix::begin_oracle_unstake(&key.pubkey(), amount), key).only(&[key.pubkey()]);
-    plan.then(move |model, seen| model.begin_oracle_unstake(&oracle, amount, seen.now))
+/// Oracle `nth` withdraws.
+pub fn withdraw_oracle(market: &Market, nth: usize) -> Plan {
+    let one = market.measurers[nth].clone();
+    let key = one.key.pubkey();
+    let plan = Plan::new(ix::withdraw_oracle(&key, &one.tokens, &market.world.market()), &one.key).only(&[key]);
+    plan.then(move |model, seen| model.withdraw_oracle(&one.oracle, one.tokens, seen.now))
 }
 
-/// The oracle in `seat` withdraws.
-pub fn withdraw_oracle(market: &Market, seat: usize) -> Plan {
-    let (oracle, to, key) = (market.oracle(seat), market.oracle_tokens[seat], &market.world.oracles[seat]);
-    let withdraw = ix::withdraw_oracle(&key.pubkey(), &to, &market.world.market());
-    let plan = Plan::new(withdraw, key).only(&[key.pubkey()]);
-    plan.then(move |model, seen| model.withdraw_oracle(&oracle, to, seen.now))
-}
-
-fn any_seat(market: &Market, dice: &mut Dice) -> usize {
-    dice.below(market.world.oracles.len() as u64) as usize
+/// An oracle whose account is open, seated or removed.
+pub(super) fn any_open(market: &Market, dice: &mut Dice) -> Option<usize> {
+    let is_open = |nth: &usize| market.model.oracles.contains_key(&market.measurers[*nth].oracle);
+    dice.pick(&(0..market.measurers.len()).filter(is_open).collect::<Vec<_>>())
 }
 
 pub(super) fn any_oracle_stake(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let seat = any_seat(market, dice);
-    Some(stake_oracle(market, seat, dice.below(50 * crate::MILL)))
+    let nth = any_open(market, dice)?;
+    Some(stake_oracle(market, nth, dice.below(50 * crate::MILL)))
 }
 
 pub(super) fn any_oracle_unstaking(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let seat = any_seat(market, dice);
-    let stake = market.model.oracles[&market.oracle(seat)].stake;
+    let nth = any_open(market, dice)?;
+    let stake = market.model.oracles[&market.measurers[nth].oracle].stake;
     let amount = dice.below(stake + 2);
-    Some(begin_oracle_unstake(market, seat, amount).fails_if(amount > stake, "it is more than is at stake"))
+    Some(begin_oracle_unstake(market, nth, amount).fails_if(amount > stake, "it is more than is at stake"))
 }
 
 pub(super) fn any_oracle_withdrawal(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let seat = any_seat(market, dice);
-    Some(withdraw_oracle(market, seat))
+    let nth = any_open(market, dice)?;
+    Some(withdraw_oracle(market, nth))
+}
+
+pub(super) fn any_oracle_close(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let removed = market.model.oracles.iter().filter(|(_, oracle)| oracle.removed_in.is_some());
+    let key = match dice.once_in(6) {
+        true => market.measurers[any_open(market, dice)?].oracle,
+        false => dice.pick(&removed.map(|(key, _)| *key).collect::<Vec<_>>())?,
+    };
+    let (caller, epoch) = (market.anyone(dice), market.world.epoch());
+    let is_seated = market.model.oracles[&key].removed_in.is_none();
+    let plan = Plan::new(ix::close_oracle(&key, &market.books.oracles[&key], &market.world.market()), &caller);
+    // Where no surplus moves, nobody looks at the mint.
+    let plan = plan.about(&[key, market.world.mint]).fails_if(is_seated, "it has a seat");
+    Some(plan.then(move |model, _| model.close_oracle(&key, epoch)))
 }
 
 pub(super) fn any_oracle_leaf(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
@@ -236,8 +248,8 @@ pub(super) fn any_oracle_leaf(market: &mut Market, dice: &mut Dice) -> Option<Pl
 }
 
 pub(super) fn any_reward(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
-    let seat = any_seat(market, dice);
-    let (key, to) = (market.oracle(seat), market.oracle_tokens[seat]);
+    let one = market.measurers[any_open(market, dice)?].clone();
+    let (key, to) = (one.oracle, one.tokens);
     let account = &market.books.oracles[&key];
     let pool = market.books.balance(&market.world.oracle_pool);
     if (account.points + account.closed_points == 0 || pool == 0) && !dice.once_in(12) {

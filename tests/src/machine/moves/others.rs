@@ -59,14 +59,23 @@ pub fn next_epoch(market: &Market) -> i64 {
     starts_at.expect("the clock is after genesis")
 }
 
+/// Instants after now from which what a vote decided may be carried out.
+fn decided(market: &Market) -> Vec<i64> {
+    let now = market.world.now();
+    let passed = market.model.proposals.values().filter(|proposal| proposal.is_passed() && !proposal.is_done);
+    passed.map(|proposal| proposal.executable.0).filter(|eta| *eta > now).collect()
+}
+
 /// Time passes: mostly a moment, often to a second before, at or after something becomes possible, and rarely beyond
 /// every window.
 pub(super) fn wait(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let decided = decided(market);
     let secs = match dice.below(32) {
         0..=11 => 1 + dice.below(20) as i64,
         12..=19 => 30 + dice.below(60) as i64,
         20 => 60 + dice.below(1_500) as i64,
         21 if dice.once_in(4) => dice.pick(&[14_400, 61_440, 90_000])?,
+        22 if !decided.is_empty() => dice.pick(&decided)? + dice.within(0, 2) as i64 - 1 - market.world.now(),
         _ => {
             let deadlines = deadlines(market);
             let near = &deadlines[..deadlines.len().min(2)];

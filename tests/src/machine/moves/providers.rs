@@ -1,6 +1,7 @@
 //! Moves of providers.
 
 use millrace::instructions::SetTermsArgs;
+use millrace_client::ix as client;
 
 use crate::genesis::endpoint;
 use crate::machine::market::operators;
@@ -14,7 +15,7 @@ pub fn register_provider(market: &Market, nth: usize) -> Plan {
     let authority = seller.authority.pubkey();
     let register = ix::register_provider(&market.world, &authority, provider_args(&seller.operator.pubkey()));
     Plan::new(register, &seller.authority).only(&[authority]).then(move |model, _| {
-        model.register_provider(seller.provider, Actor::Seller(nth), seller.vault);
+        model.register_provider(seller.provider, Actor::Seller(nth), seller.vault, authority);
         Ok(vec![])
     })
 }
@@ -103,6 +104,36 @@ pub(super) fn any_rotation(market: &mut Market, dice: &mut Dice) -> Option<Plan>
     let operator = dice.pick(&operators(nth).map(|key| key.pubkey()))?;
     let rotate = ix::set_operator(&seller, &operator);
     Some(Plan::new(rotate, &seller.authority).only(&[seller.authority.pubkey()]))
+}
+
+pub(super) fn any_succession(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let nth = seller(market, dice, true)?;
+    let seller = market.sellers[nth].clone();
+    let authority = seller.authority.pubkey();
+    let spare = market.cold_keys[nth].iter().map(|cold| cold.key.pubkey()).find(|key| *key != authority)?;
+    // Now and then it takes the proposal back.
+    let next = if dice.once_in(4) { Pubkey::default() } else { spare };
+    let plan = Plan::new(client::propose_authority(&authority, &seller.provider, &next), &seller.authority);
+    let plan = plan.only(&[authority]);
+    Some(plan.then(move |model, _| model.propose_authority(&seller.provider, next)))
+}
+
+pub(super) fn any_takeover(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
+    let promised = |nth: &usize| {
+        let provider = market.books.providers.get(&market.sellers[*nth].provider);
+        provider.is_some_and(|provider| provider.pending_authority != Pubkey::default())
+    };
+    let nth = match dice.once_in(6) {
+        true => seller(market, dice, true)?,
+        false => dice.pick(&(0..market.sellers.len()).filter(promised).collect::<Vec<_>>())?,
+    };
+    let provider = market.sellers[nth].provider;
+    let next = market.books.providers[&provider].pending_authority;
+    let signer = market.key_of(&next).unwrap_or_else(|| market.anyone(dice));
+    let key = signer.pubkey();
+    let plan = Plan::new(client::accept_authority(&key, &provider), &signer).only(&[key]).about(&[provider]);
+    let plan = plan.fails_if(key != next, "nobody was proposed");
+    Some(plan.then(move |model, _| model.accept_authority(&provider, &key)))
 }
 
 pub(super) fn any_terms(market: &mut Market, dice: &mut Dice) -> Option<Plan> {

@@ -7,6 +7,7 @@ use millrace::state::{Params, ProposalKind};
 use millrace_client::ix as client;
 use millrace_client::pda as client_pda;
 
+use super::seats;
 use crate::machine::model::{LockModel, ProposalModel};
 use crate::machine::{Actor, Dice, Market, Plan, Why};
 use crate::voting::{encoded, NO_TARGET};
@@ -54,8 +55,36 @@ pub struct Motion {
     pub payload: Vec<u8>,
     /// The parameters it is about.
     pub params: Option<Params>,
-    /// The amount it is about, base units.
+    /// The oracle it is about, its key.
+    pub oracle: Option<Pubkey>,
+    /// The amount it is about, base units; for a seat, its weight.
     pub amount: u64,
+}
+
+impl Motion {
+    /// One of `kind` about `target`, that carries `payload`.
+    pub fn new(kind: ProposalKind, target: Pubkey, payload: Vec<u8>) -> Self {
+        Self { kind, target, payload, params: None, oracle: None, amount: 0 }
+    }
+
+    /// What the model makes of it, once voter `nth` made it.
+    pub fn model(&self, nth: usize) -> ProposalModel {
+        ProposalModel {
+            kind: self.kind,
+            proposer: Actor::Voter(nth),
+            deposit: 0,
+            created_at: 0,
+            voting_ends_at: 0,
+            executable: (0, 0),
+            votes: BTreeMap::new(),
+            total: (0, 0),
+            quorum_bps: 0,
+            is_done: false,
+            params: self.params,
+            oracle: self.oracle,
+            amount: self.amount,
+        }
+    }
 }
 
 /// Voter `nth` makes a proposal.
@@ -63,24 +92,10 @@ pub fn propose(market: &Market, nth: usize, motion: Motion) -> Plan {
     let voter = market.voters[nth].clone();
     let id = market.world.config().next_proposal_id;
     let proposal = client_pda::proposal(id);
+    let (model, target) = (motion.model(nth), motion.target);
     let args = ProposeArgs { kind: motion.kind as u8, payload: motion.payload };
     let key = voter.key.pubkey();
-    let propose = client::propose(&key, &voter.tokens, &market.world.market(), id, &motion.target, args);
-    let target = motion.target;
-    let model = ProposalModel {
-        kind: motion.kind,
-        proposer: Actor::Voter(nth),
-        deposit: 0,
-        created_at: 0,
-        voting_ends_at: 0,
-        executable: (0, 0),
-        votes: BTreeMap::new(),
-        total: (0, 0),
-        quorum_bps: 0,
-        is_done: false,
-        params: motion.params,
-        amount: motion.amount,
-    };
+    let propose = client::propose(&key, &voter.tokens, &market.world.market(), id, &target, args);
     let plan = Plan::new(propose, &voter.key).only(&[key]).about(&[target]);
     plan.then(move |books, seen| {
         books.propose(proposal, model, voter.tokens, seen.now).inspect(|_| {
@@ -120,8 +135,8 @@ pub fn close_proposal(market: &Market, proposal: &Pubkey, caller: &Keypair) -> P
     let destination = market.wallet(proposer);
     let close =
         client::close_proposal(&key, &destination, &market.books.proposals[&key].rent_payer, &market.world.market());
-    // Where nothing goes, it may go anywhere.
-    let plan = Plan::new(close, caller).about(&[key, destination]);
+    // Where nothing goes, it may go anywhere, and nobody looks at the mint and its program.
+    let plan = Plan::new(close, caller).about(&[key, destination, market.world.mint, market.world.standard.id()]);
     plan.then(move |model, seen| model.close_proposal(&key, destination, seen.now))
 }
 
@@ -140,7 +155,7 @@ fn execute_transfer(market: &Market, proposal: &Pubkey, caller: &Keypair) -> Pla
     let key = *proposal;
     let destination = market.books.proposals[&key].target;
     let pay = client::execute_transfer(&key, &destination, &market.world.market());
-    let receiver = market.everyone().into_iter().find(|actor| market.wallet(*actor) == destination);
+    let receiver = market.owner_of(&destination);
     let plan = Plan::new(pay, caller).about(&[key]);
     plan.then(move |model, seen| {
         let proposal = model.execute(&key, ProposalKind::TreasuryTransfer, seen.now)?;
@@ -176,7 +191,7 @@ impl crate::machine::Model {
     }
 }
 
-fn voter(market: &Market, dice: &mut Dice) -> usize {
+pub(super) fn voter(market: &Market, dice: &mut Dice) -> usize {
     dice.below(market.voters.len() as u64) as usize
 }
 
@@ -206,7 +221,7 @@ pub(super) fn any_proposal(market: &mut Market, dice: &mut Dice) -> Option<Plan>
         return None;
     }
     let nth = voter(market, dice);
-    let motion = match dice.below(6) {
+    let motion = match dice.below(8) {
         0 | 1 => {
             let params = Params {
                 fee_bps: dice.below(1_000) as u16,
@@ -217,33 +232,32 @@ pub(super) fn any_proposal(market: &mut Market, dice: &mut Dice) -> Option<Plan>
                 dispute_window_secs: dice.within(300, 900) as i64,
                 ..market.model.params
             };
-            let payload = encoded(&params);
-            Motion { kind: ProposalKind::UpdateParams, target: NO_TARGET, payload, params: Some(params), amount: 0 }
+            let motion = Motion::new(ProposalKind::UpdateParams, NO_TARGET, encoded(&params));
+            Motion { params: Some(params), ..motion }
         }
         2 => {
             let amount = dice.below(2 * MILL);
             let target = market.wallet(dice.pick(&market.everyone())?);
-            let payload = encoded(&amount);
-            Motion { kind: ProposalKind::TreasuryTransfer, target, payload, params: None, amount }
+            Motion { amount, ..Motion::new(ProposalKind::TreasuryTransfer, target, encoded(&amount)) }
         }
         3 => {
             let guardian = market.anyone(dice).pubkey();
-            let payload = encoded(&guardian);
-            Motion { kind: ProposalKind::SetGuardian, target: NO_TARGET, payload, params: None, amount: 0 }
+            Motion::new(ProposalKind::SetGuardian, NO_TARGET, encoded(&guardian))
         }
         4 => {
             let target = dice.pick(&market.books.slash_cases.keys().copied().collect::<Vec<_>>())?;
-            Motion { kind: ProposalKind::OverturnSlash, target, payload: vec![], params: None, amount: 0 }
+            Motion::new(ProposalKind::OverturnSlash, target, vec![])
         }
+        5 | 6 => seats::any_motion(market, dice)?,
         _ => {
             let target = dice.pick(&market.books.disputes.keys().copied().collect::<Vec<_>>())?;
-            Motion { kind: ProposalKind::OverturnRuling, target, payload: vec![], params: None, amount: 0 }
+            Motion::new(ProposalKind::OverturnRuling, target, vec![])
         }
     };
     Some(propose(market, nth, motion))
 }
 
-fn any_of(market: &Market, dice: &mut Dice, kind: Option<ProposalKind>) -> Option<Pubkey> {
+pub(super) fn any_of(market: &Market, dice: &mut Dice, kind: Option<ProposalKind>) -> Option<Pubkey> {
     let proposals = market.model.proposals.iter();
     let is_careless = dice.once_in(6);
     let fit = proposals.filter(|(_, proposal)| {

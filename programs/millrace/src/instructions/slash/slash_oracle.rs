@@ -28,10 +28,10 @@ pub struct SlashOracleArgs {
     pub entry: u8,
 }
 
-/// Called by: anyone, while the report is in the ring, once for each of its signers. Moves: all of the oracle's stake,
-/// at work and on its way out, from its vault: the bounty to the case's bounty account and the rest by a burn. An
-/// oracle checks every entry the queries name and no other, so one proven wrong among them was not checked. Keeps: I6,
-/// I7.
+/// Called by: anyone, while the report is in the ring, for each of its signers; what a signer stakes again meanwhile is
+/// taken too. Moves: all of the oracle's stake, at work and on its way out, from its vault: the bounty to the case's
+/// bounty account and the rest by a burn. An oracle checks every entry the queries name and no other, so one proven wrong
+/// among them was not checked. Keeps: I6, I7.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SlashOracle<'info> {
