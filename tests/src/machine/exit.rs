@@ -7,8 +7,7 @@ use millrace_client::pda as client_pda;
 
 use super::model::{Creditor, JudgedModel};
 use super::moves::{
-    customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, upgrades,
-    votes,
+    customers, disputes, fraud, guaranteed, jobs, judged, leases, nodes, oracles, others, providers, upgrades, votes,
 };
 use super::{Actor, Market, Outcome, Plan};
 use crate::{Keypair, Pubkey, Signer};

@@ -409,7 +409,8 @@ impl Market {
     fn follow_keys(&mut self) {
         for (nth, seller) in self.sellers.iter_mut().enumerate() {
             let [first, _] = &self.cold_keys[nth];
-            let named = self.books.providers.get(&seller.provider).map(|provider| [provider.authority, provider.operator]);
+            let named =
+                self.books.providers.get(&seller.provider).map(|provider| [provider.authority, provider.operator]);
             let [authority, operator] = named.unwrap_or([first.key.pubkey(), seller.operator.pubkey()]);
             if [authority, operator] == [seller.authority.pubkey(), seller.operator.pubkey()] {
                 continue;

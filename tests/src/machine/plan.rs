@@ -108,7 +108,7 @@ impl Plan {
         match dice.below(7) {
             0..=2 if !self.allowed.is_empty() => self.by_another(market, dice),
             3 => self.unsigned(market, dice),
-            4 => self.with_same_twice(dice),
+            4 => self.with_same_twice(market, dice),
             _ => self.with_anothers_account(market, dice),
         }
     }
@@ -152,16 +152,18 @@ impl Plan {
         self
     }
 
-    /// Places of accounts that its sender has no choice of.
-    fn fixed_places(&mut self) -> Vec<usize> {
-        let chosen = self.chosen.clone();
+    /// Places of accounts that its sender has no choice of. The mint and its program are looked at only where tokens move,
+    /// by the token program: that is for the tests of account swaps.
+    fn fixed_places(&mut self, market: &Market) -> Vec<usize> {
+        let mut chosen = self.chosen.clone();
+        chosen.extend([market.world.mint, market.world.standard.id()]);
         let fixed = self.last().accounts.iter().enumerate();
         let fixed = fixed.filter(|(_, meta)| !meta.is_signer && !chosen.contains(&meta.pubkey));
         fixed.map(|(place, _)| place).collect()
     }
 
-    fn with_same_twice(mut self, dice: &mut Dice) -> Self {
-        let Some(place) = dice.pick(&self.fixed_places()) else { return self };
+    fn with_same_twice(mut self, market: &Market, dice: &mut Dice) -> Self {
+        let Some(place) = dice.pick(&self.fixed_places(market)) else { return self };
         let accounts = &mut self.last().accounts;
         let Some(other) = dice.pick(accounts).filter(|other| other.pubkey != accounts[place].pubkey) else {
             return self;
@@ -171,7 +173,7 @@ impl Plan {
     }
 
     fn with_anothers_account(mut self, market: &Market, dice: &mut Dice) -> Self {
-        let Some(place) = dice.pick(&self.fixed_places()) else { return self };
+        let Some(place) = dice.pick(&self.fixed_places(market)) else { return self };
         let place_key = self.last().accounts[place].pubkey;
         let mut others = market.books.of_same_kind(&place_key);
         others.retain(|key| *key != place_key);

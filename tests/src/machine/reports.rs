@@ -82,7 +82,7 @@ impl Overlooked {
     /// for what is wrong: here that is the test.
     fn of(market: &Market, node: &Pubkey, nth: usize) -> Option<Self> {
         let (beacons, now) = (market.world.read::<Beacons>(&pda::beacons()), market.world.epoch());
-        let mut recent = (now.saturating_sub(8)..now).rev();
+        let mut recent = (now.saturating_sub(30)..now).rev();
         let (this, next) = recent.find_map(|epoch| Some((beacons.latched(epoch)?, beacons.latched(epoch + 1)?)))?;
         let task = task(market, node, this.epoch, this.hash);
         (0..500u32).find_map(|n| {
@@ -151,7 +151,7 @@ impl Draft {
                 0 => NodeLeaf { verdict: Verdict::Refused, ..good },
                 1 => NodeLeaf { verdict: Verdict::Withheld, ..good },
                 2 => NodeLeaf { gops: dice.below(20_000), ..good },
-                3 | 4 => match Overlooked::of(market, key, found.len()) {
+                3..=6 => match Overlooked::of(market, key, found.len()) {
                     Some(one) => {
                         let commit = one.run.commit;
                         overlooked.push(one);

@@ -71,7 +71,10 @@ impl Model {
         let oracle = self.oracle(key)?.clone();
         let is_out_of_reach = oracle.removed_in.is_some_and(|removed| epoch > removed + REPORT_RING as u64);
         let owed = oracle.stake + oracle.unbonding;
-        holds!(owed == 0 && is_out_of_reach, "an oracle was closed that has {owed} base units, or answers for a report");
+        holds!(
+            owed == 0 && is_out_of_reach,
+            "an oracle was closed that has {owed} base units, or answers for a report"
+        );
         self.oracles.remove(key);
         Ok(self.sweep_dust(&oracle.vault))
     }
@@ -97,13 +100,9 @@ impl Model {
     }
 
     /// An oracle loses all its stake for `leaf` of the report of `epoch`, which passed what `case` proves wrong.
-    pub fn slash_oracle(
-        &mut self,
-        key: &Pubkey,
-        case: &Pubkey,
-        leaf: (u64, &TreeNode),
-    ) -> Result<Flows, String> {
-        let (bounty_to, entries) = self.cases.get(case).map(|case| (case.bounty, case.entries)).ok_or("no such case")?;
+    pub fn slash_oracle(&mut self, key: &Pubkey, case: &Pubkey, leaf: (u64, &TreeNode)) -> Result<Flows, String> {
+        let (bounty_to, entries) =
+            self.cases.get(case).map(|case| (case.bounty, case.entries)).ok_or("no such case")?;
         let has_signed = self.reports.has_signed(key, leaf.0, leaf.1);
         holds!(has_signed && entries > 0, "an oracle lost its stake for what it did not sign, or what is not proven");
         let oracle = self.oracle(key)?;
@@ -113,11 +112,7 @@ impl Model {
         let bounty = share_down(taken, self.params.bounty_bps);
         self.pass(actor, Some(bounty_to.0), bounty, Why::Bounty);
         self.pass(actor, None, taken - bounty, Why::Burn);
-        Ok(vec![
-            (vault, -i128::from(taken)),
-            (bounty_to.1, bounty.into()),
-            (BURNT, (taken - bounty).into()),
-        ])
+        Ok(vec![(vault, -i128::from(taken)), (bounty_to.1, bounty.into()), (BURNT, (taken - bounty).into())])
     }
 
     fn oracle(&mut self, key: &Pubkey) -> Result<&mut OracleModel, String> {

@@ -54,7 +54,10 @@ impl ReportsModel {
         now: i64,
     ) -> Result<(), String> {
         let row = self.rows.insert((epoch, oracle), root);
-        holds!(row.is_none() && weights.contains_key(&oracle), "{oracle} signed twice for epoch {epoch}, or has no seat");
+        holds!(
+            row.is_none() && weights.contains_key(&oracle),
+            "{oracle} signed twice for epoch {epoch}, or has no seat"
+        );
         self.rows.retain(|(kept, _), _| kept + 2 > epoch);
         let signers = weights.keys().filter(|key| self.rows.get(&(epoch, **key)) == Some(&root));
         let signers: BTreeSet<Pubkey> = signers.copied().collect();

@@ -28,7 +28,8 @@ pub fn vote_dispute(market: &Market, lease: &Pubkey, nth: usize, uphold: bool) -
     let dispute = client_pda::dispute(lease);
     let measurer = market.measurers[nth].clone();
     let key = measurer.key.pubkey();
-    let plan = Plan::new(client::vote_dispute(&key, lease, uphold), &measurer.key).only(&[key]).about(&[dispute]).once();
+    let plan =
+        Plan::new(client::vote_dispute(&key, lease, uphold), &measurer.key).only(&[key]).about(&[dispute]).once();
     plan.then(move |model, seen| model.vote_dispute(&dispute, &measurer.oracle, uphold, seen.now))
 }
 

@@ -118,7 +118,9 @@ pub(super) fn any_accusation(market: &mut Market, dice: &mut Dice) -> Option<Pla
 /// What reports pass that they should not: where the report is, which of its leaves, and the case about it.
 fn overlooked(market: &Market) -> Vec<((u64, bool), Overlooked, Pubkey)> {
     let all = market.drafts.iter().flat_map(|(at, draft)| draft.overlooked.iter().map(|one| (*at, one.clone())));
-    all.map(|(at, one)| (at, pda::fraud_case(&one.run.commit.id()), one)).map(|(at, case, one)| (at, one, case)).collect()
+    all.map(|(at, one)| (at, pda::fraud_case(&one.run.commit.id()), one))
+        .map(|(at, case, one)| (at, one, case))
+        .collect()
 }
 
 /// A watcher accuses a node of what oracles overlooked.
@@ -145,7 +147,8 @@ pub(super) fn any_entry(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
     let run = market.runs.get(&key)?.clone();
     let prover = prover(market, dice);
     // First of all what the oracles overlooked.
-    let asked = overlooked(market).into_iter().find(|(_, _, case)| *case == key && market.model.cases[&key].entries == 0);
+    let asked =
+        overlooked(market).into_iter().find(|(_, _, case)| *case == key && market.model.cases[&key].entries == 0);
     let round = match asked {
         Some((_, one, _)) if !dice.once_in(4) => one.round,
         _ => dice.below(u64::from(ROUNDS)) as u32,

@@ -217,8 +217,7 @@ pub(super) fn any_oracle_close(market: &mut Market, dice: &mut Dice) -> Option<P
     let (caller, epoch) = (market.anyone(dice), market.world.epoch());
     let is_seated = market.model.oracles[&key].removed_in.is_none();
     let plan = Plan::new(ix::close_oracle(&key, &market.books.oracles[&key], &market.world.market()), &caller);
-    // Where no surplus moves, nobody looks at the mint.
-    let plan = plan.about(&[key, market.world.mint]).fails_if(is_seated, "it has a seat");
+    let plan = plan.about(&[key]).fails_if(is_seated, "it has a seat");
     Some(plan.then(move |model, _| model.close_oracle(&key, epoch)))
 }
 

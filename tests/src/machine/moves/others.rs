@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use millrace::instructions::{InitializeArgs, SeatOracleArgs};
+use millrace::state::Beacons;
 use millrace_core::epoch::epoch_starts_at;
 
 use crate::genesis::endpoint;
 use crate::machine::{Dice, Market, Plan};
-use crate::{ix, local_bounds, local_params, Keypair, Pubkey, Signer};
+use crate::{ix, local_bounds, local_params, pda, Keypair, Pubkey, Signer};
 
 /// Sends nothing.
 fn nothing() -> Option<Plan> {
@@ -66,6 +67,12 @@ fn decided(market: &Market) -> Vec<i64> {
     passed.map(|proposal| proposal.executable.0).filter(|eta| *eta > now).collect()
 }
 
+/// Whether the beacon of this epoch is opened and waits for its slot.
+fn is_beacon_due(market: &Market) -> bool {
+    let mut beacons = market.world.read::<Beacons>(&pda::beacons());
+    beacons.opened_mut(market.world.epoch()).is_some_and(|beacon| !beacon.is_latched())
+}
+
 /// Time passes: mostly a moment, often to a second before, at or after something becomes possible, and rarely beyond
 /// every window.
 pub(super) fn wait(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
@@ -76,6 +83,8 @@ pub(super) fn wait(market: &mut Market, dice: &mut Dice) -> Option<Plan> {
         20 => 60 + dice.below(1_500) as i64,
         21 if dice.once_in(4) => dice.pick(&[14_400, 61_440, 90_000])?,
         22 if !decided.is_empty() => dice.pick(&decided)? + dice.within(0, 2) as i64 - 1 - market.world.now(),
+        23 => next_epoch(market) + dice.below(10) as i64 - market.world.now(),
+        24..=26 if is_beacon_due(market) => 1 + dice.below(2) as i64,
         _ => {
             let deadlines = deadlines(market);
             let near = &deadlines[..deadlines.len().min(2)];
