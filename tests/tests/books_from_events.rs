@@ -1,5 +1,5 @@
 //! The events tell everything: books kept from them alone agree with the accounts, to the base unit, after every
-//! transaction. (The random markets of `life_at_random` are kept in the same way.)
+//! transaction. (The walks of `machine` are kept in the same way.)
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -89,7 +89,7 @@ fn find_faults(first_seed: u64) -> usize {
     let mut found = 0;
     for fault in twin::faults() {
         let image = twin::image(fault.number);
-        match twin::find(&image, first_seed, LENGTH, WALKS_PER_FAULT) {
+        match twin::find(&image, first_seed, WALKS_PER_FAULT) {
             Some(sighting) => {
                 found += 1;
                 let twin::Sighting { seed, steps, broken } = sighting;

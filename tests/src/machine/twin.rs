@@ -10,6 +10,9 @@ pub const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/twin/mill
 /// What its image says, just before the number of the fault let loose.
 pub const MARKER: &[u8] = b"MILLRACE TWIN WITH PLANTED FAULTS, NEVER DEPLOY: fault=";
 
+/// Steps drawn for a walk in which a fault is sought.
+pub const LENGTH: usize = 1_200;
+
 const FAULTS: &str = include_str!("../../faults/faults.toml");
 
 /// One planted fault.
@@ -62,10 +65,10 @@ pub struct Sighting {
 }
 
 /// Walks from `first_seed` on, on the program in `image`, until something is broken; `walks` times at most.
-pub fn find(image: &[u8], first_seed: u64, length: usize, walks: u64) -> Option<Sighting> {
+pub fn find(image: &[u8], first_seed: u64, walks: u64) -> Option<Sighting> {
     let mut tally = Tally::default();
     for seed in first_seed..first_seed + walks {
-        let (start, steps) = Walk { seed, length }.drawn();
+        let (start, steps) = Walk { seed, length: LENGTH }.drawn();
         if let Err(broken) = run(start, &steps, Some(image), &mut tally) {
             return Some(Sighting { seed, steps: tally.steps, broken });
         }
