@@ -175,6 +175,10 @@ fn no_account_of_any_instruction_can_be_swapped_for_another() {
         instruction_names().into_iter().collect(),
         "idl/millrace.json is stale: run make idl"
     );
+    // A native build cannot be upgraded and logs nothing: not every entry is used, and errors have no names.
+    if cfg!(feature = "native") {
+        return;
+    }
     let listed = ALLOWED.iter().enumerate().flat_map(|(entry, allowed)| allowed.swaps.iter().map(move |s| (entry, *s)));
     let unused: Vec<String> = listed
         .filter(|used| !swapper.used.contains(used))
@@ -185,10 +189,6 @@ fn no_account_of_any_instruction_can_be_swapped_for_another() {
         .collect();
     assert!(unused.is_empty(), "the list allows what nobody tries or the program refuses: {unused:#?}");
 
-    // A native build logs nothing, so its errors have no names.
-    if cfg!(feature = "native") {
-        return;
-    }
     let found = serde_json::to_string_pretty(&swapper.errors).expect("texts serialize") + "\n";
     if std::env::var_os("UPDATE_ACCOUNT_SWAPS").is_some() {
         std::fs::write(committed(), &found).expect("docs/account-swaps.json can be written");

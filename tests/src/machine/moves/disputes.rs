@@ -48,7 +48,8 @@ pub fn resolve_dispute(market: &Market, lease: &Pubkey, caller: &Keypair) -> Pla
     let provider = &market.books.providers[&lease.provider];
     let claim = pda::claim(&lease.provider, provider.next_claim);
     let resolve = client::resolve_dispute(&caller.pubkey(), dispute, lease, provider, &market.world.market());
-    let plan = Plan::new(resolve, caller).about(&[key]).once();
+    // Where no claim is opened, nobody looks at its place.
+    let plan = Plan::new(resolve, caller).about(&[key, claim]).once();
     plan.then(move |model, seen| model.resolve_dispute(&key, claim, seen.now))
 }
 
