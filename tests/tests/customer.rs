@@ -5,6 +5,7 @@ use anchor_lang::prelude::system_program;
 use anchor_lang::solana_program::system_instruction::transfer;
 use millrace::events::{CustomerClosed, CustomerOpened, CustomerWithdrawn, Deposited, FeesSwept};
 use millrace::state::Customer;
+use millrace_core::leaves::LeaseStatus;
 use millrace_core::money::split_fee;
 use millrace_tests::*;
 
@@ -167,6 +168,22 @@ fn a_sweep_by_anyone_burns_and_pays_every_unit_of_the_fees_due() {
     assert_eq!(world.config().burned_total, split.burn_amount);
     world.assert_books();
     world.assert_refused(&[ix::sweep_fees(&world, &deal.buyer)], &[&stranger], MillraceError::NoFeesDue);
+}
+
+#[test]
+fn a_fee_too_small_to_share_burns_whole() {
+    let mut world = World::new();
+    let deal = world.posted();
+    world.bid(&deal.seller, &deal.node, &deal.job, 1);
+    world.end_bidding(&deal.job);
+    world.award(&deal);
+    world.warp_secs(20);
+    world.settle(&deal.lease, 20, LeaseStatus::Completed);
+    assert_eq!(books(&world, &deal.buyer).fee_due, 1);
+    let stranger = world.stranger("stranger");
+    let swept = world.must(&[ix::sweep_fees(&world, &deal.buyer)], &[&stranger]).event::<FeesSwept>();
+    assert_eq!((swept.burn_amount, swept.oracle_amount, swept.treasury_amount), (1, 0, 0));
+    world.assert_books();
 }
 
 #[test]

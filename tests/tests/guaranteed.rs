@@ -5,7 +5,7 @@ use millrace::instructions::PlaceBidArgs;
 use millrace::state::{
     Claim, Job, JobState, Lease, LeaseRole, LeaseState, Node, Provider, ProviderStatus, NO_POSITION,
 };
-use millrace_core::leaves::LeaseStatus;
+use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_tests::*;
 
 /// 20% of an hour at the job's highest price.
@@ -251,6 +251,26 @@ fn a_standby_takes_over_the_rest_of_the_position_at_its_full_price() {
         world.assert_books();
     }
     assert_eq!(result(&world), [6; 32]);
+}
+
+#[test]
+fn the_result_of_a_job_is_that_of_the_member_closed_first() {
+    let mut world = World::new();
+    let cluster = world.cluster(2, 0);
+    world.warp_secs(100);
+    for index in [0, 1] {
+        let figures = Figures { live_secs: 100, checkpointed_secs: 100, lost_secs: 0 };
+        let leaf = world.figures_leaf(&cluster.lease(index), figures, LeaseStatus::Completed);
+        let settle = world.settlement_by(&LeaseLeaf { result_root: [index + 1; 32], ..leaf });
+        let deployer = world.deployer.insecure_clone();
+        world.must(&[settle], &[&deployer]);
+        world.warp_secs(60);
+    }
+    let payer = &cluster.buyer.authority;
+    for index in [1, 0] {
+        world.must(&[ix::accept_result(&world, &payer.pubkey(), &cluster.lease(index))], &[payer]);
+        assert_eq!(world.read::<Job>(&cluster.job).result_root, [2; 32]);
+    }
 }
 
 #[test]

@@ -50,6 +50,23 @@ fn one_short_of_the_quorum_accepts_nothing() {
 }
 
 #[test]
+fn the_first_root_of_an_epoch_stands_whoever_loses_a_seat_later() {
+    let mut world = weighted(&[1; 3]);
+    for seat in 0..2 {
+        sign(&mut world, seat, args(0, root(1), 1));
+    }
+    let accepted = *reports(&world).accepted(0).unwrap();
+    // Who is left alone is a quorum, and says something else.
+    let signers = [0, 1].map(|seat| world.oracles[seat].pubkey());
+    world.rewrite::<OracleSet>(&pda::oracles(), |set| signers.iter().for_each(|signer| drop(set.remove(signer))));
+    for leaves in [1, 2] {
+        let mut world = world.copy();
+        assert_eq!(sign(&mut world, 2, args(0, root(leaves as u8 + 1), leaves)).weight, 1);
+        assert_eq!(*reports(&world).accepted(0).unwrap(), accepted);
+    }
+}
+
+#[test]
 fn weight_decides_not_heads() {
     let mut world = weighted(&[1, 1, 1, 7]);
     for seat in 0..3 {
