@@ -46,6 +46,12 @@ pub trait Backend: Send + Sync {
     /// [`ProveError::Stopped`] when `rows_done` breaks, [`ProveError::Backend`].
     fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError>;
 
+    /// The most int8 operations a second that the hardware could do, 10⁹, a multiply-add counted as two; `None` where that
+    /// is not known.
+    fn peak_gops(&self) -> Option<u64> {
+        None
+    }
+
     /// The entries `cols` of row `row`, once more, to open them: neither C nor all of its tree are kept.
     fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Vec<i32> {
         recompute_cells(round, row, cols)

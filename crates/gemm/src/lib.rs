@@ -11,6 +11,7 @@ mod bundle;
 #[cfg(feature = "cheats")]
 pub mod cheats;
 mod cpu;
+pub mod cuda;
 pub mod kernel;
 mod operands;
 mod run;
@@ -22,6 +23,7 @@ pub use backend::{recompute_cells, Backend, ProveError, Round, RowsDone};
 pub use bench::{bench, Bench};
 pub use bundle::{bundle_len, Bundle, OpenedEntry, RoundClaim};
 pub use cpu::Cpu;
+pub use cuda::Cuda;
 pub use kernel::Kernel;
 pub use run::{prove, Progress, ProveOptions, ProvenRun};
 pub use tree::RoundTree;

@@ -40,7 +40,7 @@ impl RoundTree {
         assert!(skip <= max_skip(n));
         let row_len = n as usize;
         let leaves = BLOCK_ROWS * row_len / CELLS_PER_LEAF;
-        let width = 1usize << (tree_depth(n) - skip);
+        let width = kept_nodes(n, skip);
         let mut nodes = vec![EMPTY; 2 * width];
         let done = AtomicU32::new(0);
         nodes[width..]
@@ -74,6 +74,11 @@ impl RoundTree {
         Ok(Self { skipped: skip, nodes })
     }
 
+    /// A tree whose nodes were computed elsewhere: [`kept_nodes`] of the lowest kept level, and all above them as a heap.
+    pub(crate) fn from_nodes(skipped: u32, nodes: Vec<TreeNode>) -> Self {
+        Self { skipped, nodes }
+    }
+
     /// The round's root.
     pub fn root(&self) -> TreeNode {
         self.nodes[1]
@@ -105,7 +110,12 @@ pub(crate) fn max_skip(n: u32) -> u32 {
     (n / CELLS_PER_LEAF as u32).ilog2()
 }
 
+/// Nodes of the lowest level that a tree without its lowest `skip` levels keeps.
+pub(crate) fn kept_nodes(n: u32, skip: u32) -> usize {
+    1 << (tree_depth(n) - skip)
+}
+
 /// Bytes of a tree that leaves out `skip` levels.
 pub(crate) fn tree_bytes(n: u32, skip: u32) -> u64 {
-    2 * TREE_NODE_LEN as u64 * (1 << (tree_depth(n) - skip))
+    2 * (TREE_NODE_LEN * kept_nodes(n, skip)) as u64
 }

@@ -1,0 +1,474 @@
+//! NVIDIA's GPUs as provers. Operands, product and tree are all made on the card; only the kept nodes come back.
+//!
+//! Neither building nor running needs a CUDA toolkit: the driver (`libcuda`) is looked for at run time, and it compiles the
+//! embedded PTX for the card it has.
+
+mod device;
+mod library;
+mod plan;
+
+use crate::{
+    backend::{recompute_cells, Backend, ProveError, Round, RowsDone},
+    tree::{kept_nodes, RoundTree},
+};
+use cudarc::driver::{sys::CUdevice_attribute as Attribute, CudaContext, CudaSlice, CudaStream, CudaView, DriverError};
+use device::{Generation, Kernels, Seed};
+use library::Library;
+use millrace_core::{
+    merkle::EMPTY,
+    proof::{matrix::Operand, CELLS_PER_LEAF},
+};
+use plan::{peak_gops, NoRoom, Plan, LANES};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Rows and columns of C that one block of threads computes, as in `kernels.cu`.
+const TILE_ROWS: u32 = 128;
+const TILE_COLS: u32 = 256;
+
+/// Bytes of a node.
+const NODE_BYTES: usize = millrace_core::merkle::TREE_NODE_LEN;
+
+/// n of the products by which the fastest way of multiplying is chosen, and how often each is timed.
+const TUNE_N: u32 = 4_096;
+const TUNE_TIMES: u32 = 3;
+
+/// Why no GPU can be used. The processor can prove all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoCuda {
+    /// There is no `libcuda`.
+    #[error(
+        "there is no NVIDIA driver (libcuda) here; install one, of version 525 or newer, or prove on the processor"
+    )]
+    NoDriver,
+    /// The driver finds no card.
+    #[error("the NVIDIA driver finds no GPU; `nvidia-smi` should list it")]
+    NoCard,
+    /// The card is too old.
+    #[error("GPU {ordinal} ({name}) has compute capability {}.{}; the proof needs 6.1 or newer", .capability.0, .capability.1)]
+    TooOld {
+        /// Which card, as the driver counts.
+        ordinal: usize,
+        /// Its name.
+        name: String,
+        /// Its compute capability.
+        capability: (i32, i32),
+    },
+    /// The driver refused something.
+    #[error("GPU {ordinal}: the driver says {reason}")]
+    Driver {
+        /// Which card, as the driver counts.
+        ordinal: usize,
+        /// What it said.
+        reason: String,
+    },
+    /// A product came out wrong when it was tried: this card must not prove.
+    #[error("GPU {ordinal} ({name}) computes {by} wrongly; proving with it would be taken for fraud")]
+    Wrong {
+        /// Which card, as the driver counts.
+        ordinal: usize,
+        /// Its name.
+        name: String,
+        /// What was tried.
+        by: &'static str,
+    },
+}
+
+/// How the product is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// By the kernel in this crate: tensor cores, or `dp4a` on cards that have none for int8.
+    Kernel,
+    /// By cuBLASLt.
+    Library,
+}
+
+/// One card.
+pub struct Cuda {
+    ordinal: usize,
+    name: String,
+    generation: &'static Generation,
+    peak_gops: Option<u64>,
+    product: Product,
+    /// What is used by one round at a time: a card has nothing to gain from two.
+    card: Mutex<Card>,
+}
+
+struct Card {
+    context: Arc<CudaContext>,
+    kernels: Kernels,
+    library: Option<Library>,
+    streams: [Arc<CudaStream>; LANES as usize],
+}
+
+/// Where the time of a round goes, each part alone on the card. A real round overlaps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundParts {
+    /// Making A and B from the seed.
+    pub generate: Duration,
+    /// The product.
+    pub multiply: Duration,
+    /// Leaves and tree.
+    pub hash: Duration,
+}
+
+impl Cuda {
+    /// All cards of this host that can prove, in the driver's order, each after a short trial: the ways of multiplying have
+    /// to give the right product, and the fastest is kept.
+    ///
+    /// # Errors
+    /// [`NoCuda`] of the first card, when there is none that can prove.
+    pub fn all() -> Result<Vec<Self>, NoCuda> {
+        // SAFETY: looks for the file and its initialisers, nothing else. Calling into an absent driver would panic.
+        if !unsafe { cudarc::driver::sys::is_culib_present() } {
+            return Err(NoCuda::NoDriver);
+        }
+        let count = cudarc::driver::result::init().and_then(|()| CudaContext::device_count()).unwrap_or(0);
+        let mut cards = vec![];
+        let mut refused = NoCuda::NoCard;
+        for ordinal in (0..count.max(0) as usize).rev() {
+            match Self::open(ordinal) {
+                Ok(card) => cards.push(card),
+                Err(error) => refused = error,
+            }
+        }
+        cards.reverse();
+        if cards.is_empty() {
+            Err(refused)
+        } else {
+            Ok(cards)
+        }
+    }
+
+    fn open(ordinal: usize) -> Result<Self, NoCuda> {
+        let refuse = |error: DriverError| NoCuda::Driver { ordinal, reason: error.to_string() };
+        let context = CudaContext::new(ordinal).map_err(refuse)?;
+        let name = context.name().map_err(refuse)?;
+        let capability = context.compute_capability().map_err(refuse)?;
+        let generation =
+            Generation::of(capability).ok_or_else(|| NoCuda::TooOld { ordinal, name: name.clone(), capability })?;
+        let attribute = |which| context.attribute(which).map(|value| value.max(0) as u64).map_err(refuse);
+        let multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let clock_khz = attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?;
+        let streams = [context.new_stream().map_err(refuse)?, context.new_stream().map_err(refuse)?];
+        let kernels = Kernels::load(&context, generation).map_err(refuse)?;
+        let card = Card { context, kernels, library: Library::open(), streams };
+        let mut cuda = Self {
+            ordinal,
+            name,
+            generation,
+            peak_gops: peak_gops(capability, multiprocessors, clock_khz),
+            product: Product::Kernel,
+            card: Mutex::new(card),
+        };
+        cuda.product = cuda.fastest_product()?;
+        Ok(cuda)
+    }
+
+    /// Which card this is, as the driver counts.
+    pub fn ordinal(&self) -> usize {
+        self.ordinal
+    }
+
+    /// What its maker calls it. A label: nothing depends on it.
+    pub fn card_name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the product is computed.
+    pub fn product(&self) -> Product {
+        self.product
+    }
+
+    /// The ways of multiplying that there are on this host.
+    pub fn products(&self) -> Vec<Product> {
+        let library = self.lock().library.is_some();
+        [Product::Kernel].into_iter().chain(library.then_some(Product::Library)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Card> {
+        // A panic under the lock leaves nothing half done but a round, which is done from its start.
+        self.card.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, error: impl std::fmt::Display) -> ProveError {
+        ProveError::Backend { backend: self.name(), reason: format!("GPU {}: {error}", self.ordinal) }
+    }
+
+    /// `a·b` on the card for rows of A and columns of B of n elements each, by rows: for trials and checks.
+    ///
+    /// # Errors
+    /// [`ProveError::Backend`].
+    ///
+    /// # Panics
+    /// Unless A has a multiple of 128 rows and B n columns.
+    pub fn multiply(&self, by: Product, n: u32, a: &[i8], b: &[i8]) -> Result<Vec<i32>, ProveError> {
+        let card = self.lock();
+        let stream = &card.streams[0];
+        let run = || -> Result<_, String> {
+            let told = |error: DriverError| error.to_string();
+            let bytes = |elements: &[i8]| elements.iter().map(|element| *element as u8).collect::<Vec<_>>();
+            let a = stream.clone_htod(&bytes(a)).map_err(told)?;
+            let b = stream.clone_htod(&bytes(b)).map_err(told)?;
+            let mut c = stream.alloc_zeros(a.len()).map_err(told)?;
+            card.multiply(by, stream, &a.as_view(), &b.as_view(), &mut c, n)?;
+            stream.clone_dtoh(&c).map_err(told)
+        };
+        run().map_err(|error| self.failed(error))
+    }
+
+    /// The fastest way of multiplying, out of those that are right.
+    fn fastest_product(&self) -> Result<Product, NoCuda> {
+        let ordinal = self.ordinal;
+        let mut best = None;
+        for product in self.products() {
+            let is_right = self.is_right(product);
+            if product == Product::Kernel && !is_right {
+                return Err(NoCuda::Wrong { ordinal, name: self.name.clone(), by: "the product" });
+            }
+            if !is_right {
+                continue;
+            }
+            let parts = self.round_parts(product, TUNE_N, TUNE_TIMES);
+            let took = parts.map_err(|error| NoCuda::Driver { ordinal, reason: error.to_string() })?.multiply;
+            if best.is_none_or(|(_, least)| took < least) {
+                best = Some((product, took));
+            }
+        }
+        Ok(best.map_or(Product::Kernel, |(product, _)| product))
+    }
+
+    /// Whether a product of extremes and of everything between them comes out right.
+    fn is_right(&self, product: Product) -> bool {
+        let n = TILE_COLS;
+        let mixed = |i: u32| [i8::MIN, i8::MAX, (i.wrapping_mul(0x9e37_79b1) >> 24) as i8][i as usize % 3];
+        let a = (0..TILE_ROWS * n).map(mixed).collect::<Vec<_>>();
+        let b = (0..n * n).map(|i| mixed(i / 7)).collect::<Vec<_>>();
+        let lines = |m: &[i8]| m.chunks_exact(n as usize).map(<[i8]>::to_vec).collect::<Vec<_>>();
+        let dot = |a: &[i8], b: &[i8]| a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>();
+        let columns = lines(&b);
+        let expected = lines(&a).iter().flat_map(|a| columns.iter().map(|b| dot(a, b))).collect::<Vec<_>>();
+        self.multiply(product, n, &a, &b).is_ok_and(|c| c == expected)
+    }
+
+    /// What the parts of a round take, each alone: the least of `times` measurements of as many rows as fit, for all n.
+    ///
+    /// # Errors
+    /// [`ProveError::Backend`], also where n does not fit.
+    pub fn round_parts(&self, product: Product, n: u32, times: u32) -> Result<RoundParts, ProveError> {
+        let card = self.lock();
+        let stream = card.streams[0].clone();
+        let plan = self.plan(&card, n, 0)?;
+        let run = || -> Result<RoundParts, String> {
+            let told = |error: DriverError| error.to_string();
+            let seed = Seed::new(&[7; 32]);
+            let mut b = alloc(&stream, square(n)).map_err(told)?;
+            let mut lane = Lane::new(stream.clone(), n, plan.band_rows).map_err(told)?;
+            let (mut of_b, mut of_a, mut multiply, mut hash) = (vec![], vec![], vec![], vec![]);
+            // One more than asked for: the first pays for what is done once.
+            for _ in 0..=times {
+                let mut timed = |parts: &mut Vec<Duration>, work: &mut dyn FnMut(&mut Lane) -> Result<(), String>| {
+                    let begun = Instant::now();
+                    work(&mut lane)?;
+                    stream.synchronize().map_err(told)?;
+                    parts.push(begun.elapsed());
+                    Ok::<_, String>(())
+                };
+                timed(&mut of_b, &mut |_| {
+                    card.kernels.operand_lines(&stream, &seed, Operand::B, 0, n, &mut b.as_view_mut()).map_err(told)
+                })?;
+                timed(&mut of_a, &mut |lane| {
+                    card.kernels
+                        .operand_lines(&stream, &seed, Operand::A, 0, n, &mut lane.a.as_view_mut())
+                        .map_err(told)
+                })?;
+                timed(&mut multiply, &mut |lane| {
+                    card.multiply(product, &stream, &lane.a.as_view(), &b.as_view(), &mut lane.c, n)
+                })?;
+                timed(&mut hash, &mut |lane| {
+                    let levels = (lane.leaves() as u32).ilog2();
+                    lane.hash(&card.kernels, levels).map(|_| ()).map_err(told)
+                })?;
+            }
+            let bands = n / plan.band_rows;
+            let least = |parts: &[Duration]| parts.iter().skip(1).min().copied().unwrap_or_default();
+            Ok(RoundParts {
+                generate: least(&of_b) + least(&of_a) * bands,
+                multiply: least(&multiply) * bands,
+                hash: least(&hash) * bands,
+            })
+        };
+        run().map_err(|error| self.failed(error))
+    }
+
+    fn plan(&self, card: &Card, n: u32, kept_node_bytes: u64) -> Result<Plan, ProveError> {
+        // Freed memory goes back to the driver when the streams have come to their ends.
+        card.context.synchronize().map_err(|error| self.failed(error))?;
+        let (free, _) = card.context.mem_get_info().map_err(|error| self.failed(error))?;
+        Plan::new(n, kept_node_bytes, free as u64).map_err(|NoRoom { needed_bytes, largest_n }| {
+            let [needed_mib, free_mib] = [needed_bytes, free as u64].map(|bytes| bytes >> 20);
+            let instead = largest_n.map_or(String::from("free some memory"), |n| format!("use n = {n} or less"));
+            self.failed(format!("n = {n} needs {needed_mib} MiB, of which {free_mib} are free; {instead}"))
+        })
+    }
+}
+
+impl Card {
+    fn multiply(
+        &self,
+        by: Product,
+        stream: &CudaStream,
+        a: &CudaView<u8>,
+        b: &CudaView<u8>,
+        c: &mut CudaSlice<i32>,
+        n: u32,
+    ) -> Result<(), String> {
+        match (by, &self.library) {
+            (Product::Library, Some(library)) => {
+                library.multiply(stream, a, b, c, n).map_err(|error| format!("cuBLASLt says {error}"))
+            }
+            _ => self.kernels.multiply(stream, a, b, c, n).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// A round's tree, band after band, two of them under way. What depends on what between the two streams is known to
+    /// cudarc by the buffers: B is made before any band multiplies by it, and the tree above the bands after all of them.
+    fn round(
+        &self,
+        by: Product,
+        round: &Round,
+        skip: u32,
+        plan: Plan,
+        rows_done: &RowsDone,
+    ) -> Result<Option<RoundTree>, String> {
+        let told = |error: DriverError| error.to_string();
+        let Round { n, seed, .. } = *round;
+        let (seed, kernels) = (Seed::new(&seed), &self.kernels);
+        let [first, _] = &self.streams;
+        let mut b = alloc(first, square(n)).map_err(told)?;
+        kernels.operand_lines(first, &seed, Operand::B, 0, n, &mut b.as_view_mut()).map_err(told)?;
+        // As `RoundTree` keeps them: the root at 1, the children of i at 2i and 2i + 1.
+        let width = kept_nodes(n, skip);
+        let mut nodes = alloc(first, 2 * width * NODE_BYTES).map_err(told)?;
+        let mut lanes = vec![];
+        for stream in &self.streams {
+            lanes.push(Lane::new(stream.clone(), n, plan.band_rows).map_err(told)?);
+        }
+        for (first_row, i) in (0..n).step_by(plan.band_rows as usize).zip(0..) {
+            let lane = &mut lanes[i % LANES as usize];
+            let stream = lane.stream.clone();
+            // The band before last is done: its buffers are used again.
+            stream.synchronize().map_err(told)?;
+            if rows_done(first_row.saturating_sub((LANES - 1) * plan.band_rows)).is_break() {
+                return Ok(None);
+            }
+            kernels.operand_lines(&stream, &seed, Operand::A, first_row, n, &mut lane.a.as_view_mut()).map_err(told)?;
+            self.multiply(by, &stream, &lane.a.as_view(), &b.as_view(), &mut lane.c, n)?;
+            let kept = lane.leaves() >> skip;
+            let begin = (width + i * kept) * NODE_BYTES;
+            let top = lane.hash(kernels, skip).map_err(told)?;
+            let mut into = nodes.slice_mut(begin..begin + kept * NODE_BYTES);
+            stream.memcpy_dtod(&top, &mut into).map_err(told)?;
+        }
+        let mut level = width;
+        while level > 1 {
+            let (mut parents, children) = nodes.split_at_mut(level * NODE_BYTES);
+            let mut parents = parents.slice_mut(level / 2 * NODE_BYTES..);
+            kernels.parents(first, &children.slice(..level * NODE_BYTES), &mut parents).map_err(told)?;
+            level /= 2;
+        }
+        let mut kept = vec![EMPTY; 2 * width];
+        first.memcpy_dtoh(&nodes, kept.as_flattened_mut()).map_err(told)?;
+        first.synchronize().map_err(told)?;
+        if rows_done(n).is_break() {
+            return Ok(None);
+        }
+        Ok(Some(RoundTree::from_nodes(skip, kept)))
+    }
+
+    fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Result<Vec<i32>, DriverError> {
+        let (stream, seed) = (&self.streams[0], Seed::new(&round.seed));
+        let mut a = alloc(stream, round.n as usize)?;
+        self.kernels.operand_lines(stream, &seed, Operand::A, row, round.n, &mut a.as_view_mut())?;
+        let mut out = alloc(stream, cols.len())?;
+        self.kernels.cells(stream, &seed, cols.start, &a, &mut out)?;
+        stream.clone_dtoh(&out)
+    }
+}
+
+impl Backend for Cuda {
+    fn name(&self) -> &'static str {
+        match self.product {
+            Product::Kernel => self.generation.name,
+            Product::Library => "cuda-cublaslt",
+        }
+    }
+
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+        let card = self.lock();
+        let kept_node_bytes = (2 * kept_nodes(round.n, skip) * NODE_BYTES) as u64;
+        let plan = self.plan(&card, round.n, kept_node_bytes)?;
+        let tree = card.round(self.product, round, skip, plan, rows_done).map_err(|error| self.failed(error))?;
+        tree.ok_or(ProveError::Stopped)
+    }
+
+    fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Vec<i32> {
+        // A card that fails now has given its commit already; the processor answers for it, more slowly.
+        self.lock().cells(round, row, cols.clone()).unwrap_or_else(|_| recompute_cells(round, row, cols))
+    }
+
+    fn peak_gops(&self) -> Option<u64> {
+        self.peak_gops
+    }
+}
+
+/// Buffers of one band under way.
+struct Lane {
+    stream: Arc<CudaStream>,
+    a: CudaSlice<u8>,
+    c: CudaSlice<i32>,
+    /// The leaves' nodes, and the level above; higher ones take turns in both.
+    levels: [CudaSlice<u8>; 2],
+}
+
+impl Lane {
+    fn new(stream: Arc<CudaStream>, n: u32, band_rows: u32) -> Result<Self, DriverError> {
+        let cells = band_rows as usize * n as usize;
+        let leaf_bytes = cells / CELLS_PER_LEAF * NODE_BYTES;
+        Ok(Self {
+            a: alloc(&stream, cells)?,
+            c: alloc(&stream, cells)?,
+            levels: [alloc(&stream, leaf_bytes)?, alloc(&stream, leaf_bytes / 2)?],
+            stream,
+        })
+    }
+
+    fn leaves(&self) -> usize {
+        self.c.len() / CELLS_PER_LEAF
+    }
+
+    /// Hashes C and so many levels above its leaves; gives the highest.
+    fn hash(&mut self, kernels: &Kernels, levels: u32) -> Result<CudaView<'_, u8>, DriverError> {
+        let mut len = self.leaves() * NODE_BYTES;
+        let [mut at, mut above] = self.levels.each_mut();
+        kernels.leaves(&self.stream, &self.c, &mut at.slice_mut(..len))?;
+        for _ in 0..levels {
+            kernels.parents(&self.stream, &at.slice(..len), &mut above.slice_mut(..len / 2))?;
+            len /= 2;
+            (at, above) = (above, at);
+        }
+        Ok(at.slice(..len))
+    }
+}
+
+fn alloc<T: cudarc::driver::DeviceRepr>(stream: &Arc<CudaStream>, len: usize) -> Result<CudaSlice<T>, DriverError> {
+    // SAFETY: every buffer here is written whole by a kernel before it is read.
+    unsafe { stream.alloc(len) }
+}
+
+fn square(n: u32) -> usize {
+    n as usize * n as usize
+}
