@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage clean
+.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean
 
 help: ## this list
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## set up, build, and show a whole market on a local network; ARGS="..." goes to the demo
 	toolchain/demo $(ARGS)
@@ -50,6 +50,12 @@ deny: ## check every crate's source, licence and version
 
 coverage: ## which lines of the program its tests reach; fails below 95%
 	toolchain/coverage
+
+ptx: ## compile the GPU's kernels again, after a change of kernels.cu; needs no GPU
+	toolchain/ptx
+
+gpu-check: ## on a machine with a GPU: are its bits right, how fast is each part; writes docs/measurements
+	cargo run --locked --release --quiet -p millrace-gemm --example gpu_check -- docs/measurements
 
 clean: ## remove target/ and .demo/; the cache folder stays (its path is printed)
 	rm -rf target .demo
