@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean
+.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean fuzz
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: ## everything that has to pass before a change is merged
 
 soak: ## a million steps of the state machine, and every planted fault found; SOAK_STEPS=n SEED=n
 	toolchain/soak
+
+fuzz: ## hostile bytes for the readers and the verifier of the proof of GPU; FUZZ_SECS=n a target
+	toolchain/fuzz
 
 program: ## build the on-chain program, and the one its upgrade is tested with, to target/deploy
 	toolchain/setup-system
@@ -41,6 +44,7 @@ fmt: ## format all Rust code
 	cargo fmt --all
 	cargo fmt --manifest-path localnet/Cargo.toml
 	cargo fmt --manifest-path tests/second-build/Cargo.toml
+	cargo fmt --manifest-path crates/gemm/fuzz/Cargo.toml
 
 lint: ## clippy, warnings refused
 	cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -305,6 +305,29 @@ proptest! {
     }
 
     #[test]
+    fn no_change_of_an_honest_proof_makes_it_an_accusation(
+        bits in 8u32..=16, rounds in 1u32..=64, place: [prop::sample::Index; 3], at: prop::sample::Index, flip in 1u8..,
+    ) {
+        let n = 1 << bits;
+        let index = |i: usize, below: u32| place[i].index(below as usize) as u32;
+        let query = Query { round: index(0, rounds), row: index(1, n), col: index(2, n) };
+        let first = query.col / 16 * 16;
+        let cells = std::array::from_fn(|i| matrix::entry(&SEED, n, query.row, first + i as u32));
+        let opened = Opened::with_cells(n, rounds, SEED, query, &cells);
+        prop_assert_eq!(check_entry(&opened.commit, &opened.proof()), Ok(Verdict::Correct));
+        let mut bytes = opened.proof().to_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        let proof = EntryProof::from_bytes(&opened.commit, &bytes).unwrap();
+        match check_entry(&opened.commit, &proof) {
+            // Another column of the same leaf: as right as the one it was.
+            Ok(Verdict::Correct) => prop_assert!((proof.row, proof.col / 16) == (query.row, query.col / 16)),
+            Ok(Verdict::Wrong) => prop_assert!(false, "an honest prover was accused"),
+            Err(_) => {}
+        }
+    }
+
+    #[test]
     fn no_bytes_make_the_checks_panic(
         bits in 8u32..=9, rounds in 1u32..=4, bytes in prop::collection::vec(any::<u8>(), 600),
     ) {

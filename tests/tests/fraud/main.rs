@@ -7,6 +7,7 @@ mod double;
 mod escape;
 mod execute;
 mod oracle;
+mod positions;
 mod prove;
 mod provers;
 mod reach;

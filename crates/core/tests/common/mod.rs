@@ -1,8 +1,9 @@
-//! A commit of one known entry, at any size: all other nodes of its trees are made up.
+//! A commit of one known leaf, at any size: all other nodes of its trees are made up.
+#![allow(dead_code)]
 
 use millrace_core::{
     merkle::{depth, leaf_node, root_from_path, TreeNode},
-    proof::{leaf_index, pack_leaf, super_leaf, tree_depth, Commit, EntryProof, Leaf, Query, Task},
+    proof::{leaf_index, pack_leaf, super_leaf, tree_depth, Commit, EntryProof, Leaf, Query, Task, CELLS_PER_LEAF},
 };
 
 pub fn task(n: u32, rounds: u32) -> Task {
@@ -21,11 +22,16 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The commit to `value` at `query`.
+    /// The commit to `value` at `query`, and to zero at its neighbours in the leaf.
     pub fn new(n: u32, rounds: u32, seed: [u8; 32], query: Query, value: i32) -> Self {
-        let mut cells = [0; 16];
-        cells[query.col as usize % 16] = value;
-        let leaf = pack_leaf(&cells);
+        let mut cells = [0; CELLS_PER_LEAF];
+        cells[query.col as usize % CELLS_PER_LEAF] = value;
+        Self::with_cells(n, rounds, seed, query, &cells)
+    }
+
+    /// The commit to all entries of the leaf that holds `query`.
+    pub fn with_cells(n: u32, rounds: u32, seed: [u8; 32], query: Query, cells: &[i32; CELLS_PER_LEAF]) -> Self {
+        let leaf = pack_leaf(cells);
         let path = (0..tree_depth(n)).map(|level| [level as u8; 24]).collect::<Vec<_>>();
         let super_path = (0..depth(u64::from(rounds))).map(|level| [0x80 | level as u8; 24]).collect::<Vec<_>>();
         let root = root_from_path(leaf_node(&[&leaf]), leaf_index(n, query.row, query.col), &path);

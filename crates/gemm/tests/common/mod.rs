@@ -8,7 +8,7 @@ use std::{ops::ControlFlow, sync::Arc};
 /// The beacon that the queries come from, unless a test needs several.
 pub const NEXT_BEACON: [u8; 32] = [8; 32];
 
-/// The task of core's `vectors.py`, at any size.
+/// The task of `docs/proof-vectors.json`, at any size.
 pub fn task(n: u32, rounds: u32) -> Task {
     let [deployment_id, node, beacon] = [1, 2, 5].map(|byte| [byte; 32]);
     Task { deployment_id, node, gpu_index: 3, epoch: 4, beacon, nonce: nonce(&[[6; 16], [7; 16]]), n, rounds }
