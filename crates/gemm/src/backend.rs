@@ -25,6 +25,9 @@ pub enum ProveError {
     /// The sizes are not the protocol's.
     #[error(transparent)]
     Task(#[from] millrace_core::proof::ProofError),
+    /// The sizes of a proof of memory are not the protocol's.
+    #[error(transparent)]
+    Memory(#[from] millrace_core::proof::memory::MemoryError),
     /// The hardware or its driver failed.
     #[error("{backend} failed: {reason}")]
     Backend {

@@ -6,6 +6,7 @@
 //! [`wrong_entries`] and [`false_link`]. What is computed and committed is defined in [`millrace_core::proof`].
 
 mod backend;
+pub mod bandwidth;
 mod bench;
 mod bundle;
 #[cfg(feature = "cheats")]
@@ -13,6 +14,7 @@ pub mod cheats;
 mod cpu;
 pub mod cuda;
 pub mod kernel;
+pub mod memory;
 mod operands;
 mod run;
 mod sha;

@@ -145,7 +145,7 @@ impl Commit {
 }
 
 /// The next N bytes; the caller has checked the length of the whole.
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     let (head, tail) = rest.split_first_chunk().expect("the length was checked");
     *rest = tail;
     *head

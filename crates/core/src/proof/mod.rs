@@ -12,11 +12,13 @@
 //!
 //! All integers are little-endian.
 
+pub mod bandwidth;
 mod commit;
 mod entry;
 mod error;
 mod link;
 pub mod matrix;
+pub mod memory;
 mod seed;
 
 pub use commit::{check_size, Commit, Task, COMMIT_LEN, MAX_N, MAX_ROUNDS, MIN_N};
