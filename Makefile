@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage clean
+.PHONY: help demo test soak error-rates program idl localnet anchor setup fmt lint deny coverage clean
 
 help: ## this list
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## set up, build, and show a whole market on a local network; ARGS="..." goes to the demo
 	toolchain/demo $(ARGS)
@@ -19,6 +19,9 @@ test: ## everything that has to pass before a change is merged
 
 soak: ## a million steps of the state machine, and every planted fault found; SOAK_STEPS=n SEED=n
 	toolchain/soak
+
+error-rates: ## run every cheat thousands of times and write docs/error-rates.*; SEED=n
+	cargo run --locked --quiet -p millrace-cheats --bin error-rates -- --seed $(or $(SEED),1)
 
 program: ## build the on-chain program, and the one its upgrade is tested with, to target/deploy
 	toolchain/setup-system
