@@ -11,6 +11,8 @@ pub mod journal;
 pub mod settings;
 pub mod supervisor;
 pub mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod view;
 
 pub use daemon::Daemon;

@@ -29,7 +29,7 @@ impl Network {
         let seats: Vec<_> = (0..count).map(seat).zip(addresses).collect();
         let chain = ToyChain::new(EPOCH_SECS, &seats);
         let said: Said = Arc::new(Mutex::new((JobPhase::AwaitingInputs, 0)));
-        register(&chain, &agent(said.clone()).await);
+        register(&chain, &agent(said.clone()).await, cpu_node());
         let dirs: Vec<_> = (0..count).map(|_| tempfile::tempdir().unwrap()).collect();
         let oracles = (0..count).zip(listeners).zip(&dirs);
         let oracles = oracles
@@ -163,7 +163,7 @@ async fn a_node_that_falls_silent_has_failed_the_lease() {
     network.say(JobPhase::Running, 0);
     let first = network.accepted_after(0, 20).await;
     assert_eq!(network.lease_leaf(0, &first, &lease).await.status, LeaseStatus::Running);
-    register(&network.chain, "http://127.0.0.1:1");
+    register(&network.chain, "http://127.0.0.1:1", cpu_node());
     let failed = wait_for("the failure", 40, || async {
         let accepted = network.accepted_after(first.epoch, 20).await;
         let leaf = network.lease_leaf(0, &accepted, &lease).await;
