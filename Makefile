@@ -20,13 +20,11 @@ test: ## everything that has to pass before a change is merged
 soak: ## a million steps of the state machine, and every planted fault found; SOAK_STEPS=n SEED=n
 	toolchain/soak
 
-<<<<<<< HEAD
 fuzz: ## hostile bytes for the readers and the verifier of the proof of GPU; FUZZ_SECS=n a target
 	toolchain/fuzz
-=======
+
 error-rates: ## run every cheat thousands of times and write docs/error-rates.*; SEED=n
 	cargo run --locked --quiet -p millrace-cheats --bin error-rates -- --seed $(or $(SEED),1)
->>>>>>> rates
 
 program: ## build the on-chain program, and the one its upgrade is tested with, to target/deploy
 	toolchain/setup-system
