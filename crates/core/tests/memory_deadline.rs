@@ -10,9 +10,11 @@ const ALLOWANCE_NANOS: u64 = 250_000_000;
 
 const MB: u64 = 1_000_000;
 
-/// Card, its memory bandwidth by its data sheet in GB/s, the links by which it reaches other memory: MB/s in one
-/// direction.
-const CARDS: [(&str, u64, &[(&str, u64)]); 8] = [
+/// A link and its rate, MB/s in one direction.
+type Link = (&'static str, u64);
+
+/// Card, its memory bandwidth by its data sheet in GB/s, the links by which it reaches other memory.
+const CARDS: [(&str, u64, &[Link]); 8] = [
     ("T4", 320, &[("PCIe 3", 15_750), ("100 Gb/s", 12_500)]),
     ("L4", 300, &[("PCIe 4", 31_500), ("100 Gb/s", 12_500)]),
     ("RTX 3090", 936, &[("PCIe 4", 31_500), ("NVLink 3", 56_250), ("10 Gb/s", 1_250), ("100 Gb/s", 12_500)]),

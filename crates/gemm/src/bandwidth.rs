@@ -128,8 +128,8 @@ pub fn measure(
     loop {
         let transfer = Timed { bytes, limit: limits.max_time, start: Instant::now() };
         let elapsed = match direction {
-            Direction::FromPeer => transfer.from_peer(link, fresh_seed())?,
-            Direction::ToPeer => transfer.to_peer(link, fresh_seed())?,
+            Direction::FromPeer => transfer.receive(link, fresh_seed())?,
+            Direction::ToPeer => transfer.send(link, fresh_seed())?,
         };
         if elapsed >= limits.min_time || bytes == limits.max_bytes {
             return Ok(Measured { bytes, nanos: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX) });
@@ -210,7 +210,7 @@ struct Timed {
 }
 
 impl Timed {
-    fn from_peer(&self, link: &mut (impl Read + Write), seed: [u8; 32]) -> Result<Duration, BandwidthError> {
+    fn receive(&self, link: &mut (impl Read + Write), seed: [u8; 32]) -> Result<Duration, BandwidthError> {
         request(link, SEND, self.bytes, &seed)?;
         let mut stream = ChaCha8Rng::from_seed(seed);
         let (mut block, mut expected) = (vec![0; BLOCK_LEN], vec![0; BLOCK_LEN]);
@@ -226,7 +226,7 @@ impl Timed {
         Ok(elapsed)
     }
 
-    fn to_peer(&self, link: &mut (impl Read + Write), seed: [u8; 32]) -> Result<Duration, BandwidthError> {
+    fn send(&self, link: &mut (impl Read + Write), seed: [u8; 32]) -> Result<Duration, BandwidthError> {
         request(link, TAKE, self.bytes, &[0; 32])?;
         let mut stream = ChaCha8Rng::from_seed(seed);
         let mut digest = Sha256::new();

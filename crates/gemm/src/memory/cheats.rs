@@ -89,7 +89,7 @@ impl Forgets {
                 // The upper bits of a product with an odd number spread like a hash.
                 let place = (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 let place = (place ^ place >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
-                place * 1000 >> 32 < u64::from(thousandths)
+                (place * 1000) >> 32 < u64::from(thousandths)
             }
             Self::EveryNth(n) => step % n == n - 1,
             Self::InLastSlices(thousandths) => second_of(layout.steps() - 1 - step, thousandths),

@@ -222,7 +222,7 @@ fn room_for(count: u64) -> Result<Vec<Word>, ProveError> {
     let size = usize::try_from(count).unwrap_or(usize::MAX);
     words.try_reserve_exact(size).map_err(|_| ProveError::Backend {
         backend: "the memory of this machine",
-        reason: format!("it has no {} MiB to fill", count * WORD_LEN as u64 >> 20),
+        reason: format!("it has no {} MiB to fill", (count * WORD_LEN as u64) >> 20),
     })?;
     words.resize(size, [0; WORD_LEN]);
     Ok(words)
