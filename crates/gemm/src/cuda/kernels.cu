@@ -161,7 +161,8 @@ const int STAGES = 2;
 const int STAGES = 1;
 #endif
 const int STAGE_BYTES = (TILE_ROWS + TILE_COLS) * DEPTH;
-// Neighbouring blocks compute a patch this many tiles high, so that they share operands in the cache.
+// Neighbouring blocks compute a patch this many tiles high, so that they share operands in the cache; of a band that such
+// patches do not fill, patches of fewer, a power of two.
 const u32 PATCH = 8;
 
 // Where 16 bytes of a line lie in a stage: lines are 64 bytes, and the four pieces of a line change places every other
@@ -294,7 +295,7 @@ __device__ __forceinline__ void store(const Sums &sums, int *c, u32 n) {
 // c = a·b for a band of rows: a by rows, b by columns, c by rows. One block a tile.
 extern "C" __global__ void __launch_bounds__(256) multiply(const u8 *a, const u8 *b, int *c, u32 rows, u32 n) {
     extern __shared__ __align__(128) u8 stages[];
-    u32 high = min(PATCH, rows / TILE_ROWS), wide = n / TILE_COLS;
+    u32 tall = rows / TILE_ROWS, wide = n / TILE_COLS, high = min(PATCH, tall & -tall);
     u32 row = (blockIdx.x / (high * wide) * high + blockIdx.x % high) * TILE_ROWS;
     u32 col = blockIdx.x % (high * wide) / high * TILE_COLS;
     a += (u64)row * n;

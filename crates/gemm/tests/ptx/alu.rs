@@ -1,0 +1,98 @@
+//! Instructions that compute one register from others.
+
+/// One register of the threads of a warp.
+pub type Lanes = [u64; 32];
+
+/// Up to four sources to the result. A 32-bit instruction uses the lower halves of its sources.
+pub type Alu = fn([&Lanes; 4]) -> Lanes;
+
+/// What the manual leaves open, and what is in a register before it is written.
+pub const UNSPECIFIED: u64 = 0xa5a5_5a5a_a5a5_5a5a;
+
+/// A table of each instruction's name, number of sources, and result, from what one lane computes.
+macro_rules! instructions {
+    ($($name:literal ($($source:ident),*) => $result:expr,)*) => {
+        const TABLE: &[(&str, usize, Alu)] = &[$(($name, [$(stringify!($source)),*].len(), |from| {
+            std::array::from_fn(|lane| {
+                let [$($source,)* ..] = from.map(|lanes| lanes[lane]);
+                $result
+            })
+        })),*];
+    };
+}
+
+instructions! {
+    "mov.u32" (a) => low(a),
+    "mov.u64" (a) => a,
+    "cvt.u64.u32" (a) => low(a),
+    "cvt.u32.u64" (a) => low(a),
+    // Global memory has the same addresses in the generic window.
+    "cvta.to.global.u64" (a) => a,
+    "add.s32" (a, b) => low(a.wrapping_add(b)),
+    "add.s64" (a, b) => a.wrapping_add(b),
+    "sub.s32" (a, b) => low(a.wrapping_sub(b)),
+    "neg.s32" (a) => low(a.wrapping_neg()),
+    "mul.lo.s32" (a, b) => low(a.wrapping_mul(b)),
+    "mul.lo.s64" (a, b) => a.wrapping_mul(b),
+    "mul.wide.u32" (a, b) => low(a) * low(b),
+    "mad.lo.s32" (a, b, c) => low(a.wrapping_mul(b).wrapping_add(c)),
+    "div.u32" (a, b) => low(low(a).checked_div(low(b)).unwrap_or(UNSPECIFIED)),
+    "min.u32" (a, b) => low(a).min(low(b)),
+    "and.b32" (a, b) => low(a & b),
+    "or.b32" (a, b) => low(a | b),
+    "xor.b32" (a, b) => low(a ^ b),
+    "not.b32" (a) => low(!a),
+    // A shift by more than the width is one by the width.
+    "shl.b32" (a, by) => low(low(a) << low(by).min(32)),
+    "shl.b64" (a, by) => a.checked_shl(by as u32).unwrap_or(0),
+    "shr.u32" (a, by) => low(a) >> low(by).min(32),
+    "shr.u64" (a, by) => a.checked_shr(by as u32).unwrap_or(0),
+    // The lower half of b ‖ a shifted to the right, by the amount modulo 32.
+    "shf.r.wrap.b32" (a, b, by) => low((low(b) << 32 | low(a)) >> (by % 32)),
+    "prmt.b32" (a, b, selector) => permute(a as u32, b as u32, selector as u32),
+    "bfe.u32" (a, at, len) => low(a) >> (at & 0xff).min(32) & ones(len),
+    "bfi.b32" (a, b, at, len) => low(b & !(ones(len) << (at & 0xff).min(32)) | (a & ones(len)) << (at & 0xff).min(32)),
+    "selp.b64" (a, b, predicate) => if predicate != 0 { a } else { b },
+    "setp.eq.s32" (a, b) => u64::from(low(a) == low(b)),
+    "setp.ne.s32" (a, b) => u64::from(low(a) != low(b)),
+    "setp.lt.u32" (a, b) => u64::from(low(a) < low(b)),
+    "setp.ge.u32" (a, b) => u64::from(low(a) >= low(b)),
+    "setp.gt.u32" (a, b) => u64::from(low(a) > low(b)),
+    "dp4a.s32.s32" (a, b, c) => {
+        let products = bytes(a).into_iter().zip(bytes(b)).map(|(a, b)| a * b);
+        low((c as i32).wrapping_add(products.sum()) as u64)
+    },
+}
+
+/// The instruction of this name and its number of sources.
+pub fn find(name: &str) -> Option<(usize, Alu)> {
+    TABLE.iter().find(|(known, ..)| *known == name).map(|(_, sources, alu)| (*sources, *alu))
+}
+
+fn low(x: u64) -> u64 {
+    x & 0xffff_ffff
+}
+
+/// `len` modulo 256 ones, at most 32.
+fn ones(len: u64) -> u64 {
+    (1 << (len & 0xff).min(32)) - 1
+}
+
+fn bytes(word: u64) -> [i32; 4] {
+    (word as u32).to_le_bytes().map(|byte| i32::from(byte as i8))
+}
+
+/// Each nibble of the selector names a byte of b ‖ a; its upper bit takes the sign of that byte instead, eight times.
+fn permute(a: u32, b: u32, selector: u32) -> u64 {
+    let from = (u64::from(b) << 32 | u64::from(a)).to_le_bytes();
+    let byte = |i: usize| {
+        let nibble = selector >> (4 * i) & 0xf;
+        let byte = from[nibble as usize & 7];
+        if nibble & 8 == 0 {
+            byte
+        } else {
+            (byte as i8 >> 7) as u8
+        }
+    };
+    u32::from_le_bytes([0, 1, 2, 3].map(byte)).into()
+}
