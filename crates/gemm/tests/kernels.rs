@@ -1,8 +1,7 @@
 //! The embedded PTX, run on a machine made for it: what the kernels compute is what the protocol defines, on every
-//! generation of cards. See `ptx/mod.rs` for what that machine refuses besides.
+//! generation of cards. See `millrace_cuda_emulator::ptx` for what that machine refuses besides.
 
 mod common;
-mod ptx;
 
 use common::cpu;
 use millrace_core::{
@@ -12,8 +11,8 @@ use millrace_core::{
         pack_leaf, CELLS_PER_LEAF,
     },
 };
+use millrace_cuda_emulator::ptx::{launch, Arg, Global, Module};
 use millrace_gemm::{recompute_cells, Backend, Round};
-use ptx::{launch, Arg, Global, Module};
 use sha2::{Digest, Sha256};
 use std::ops::{ControlFlow, Range};
 

@@ -4,7 +4,9 @@
 //! makes and has not said so, the data is missing. What a real card would do most of the time is done here never.
 //!
 //! `MILLRACE_EMULATED_CAPABILITY` is the compute capability, two digits; `MILLRACE_EMULATED_FREE_MIB` the free memory.
-#![allow(non_snake_case, clippy::missing_safety_doc)]
+//!
+//! Every pointer is the caller's word, as in the real one: cudarc, which keeps to the interface.
+#![allow(non_snake_case, unsafe_op_in_unsafe_fn, clippy::missing_safety_doc, clippy::too_many_arguments)]
 
 use crate::ptx::{launch, Arg, Global, Module};
 use std::{
@@ -25,8 +27,6 @@ const CARDS: c_int = 2;
 
 /// Streams, events, modules and functions are known to the caller as their place, plus one.
 type Handle = usize;
-
-
 
 #[derive(Default)]
 struct Driver {
@@ -52,11 +52,27 @@ struct Stream {
 }
 
 enum Operation {
-    Launch { function: usize, blocks: u32, threads: u32, shared_bytes: u32, args: Vec<Vec<u8>> },
-    Write { to: u64, bytes: Vec<u8> },
-    Copy { to: u64, from: u64, len: usize },
+    Launch {
+        function: usize,
+        blocks: u32,
+        threads: u32,
+        shared_bytes: u32,
+        args: Vec<Vec<u8>>,
+    },
+    Write {
+        to: u64,
+        bytes: Vec<u8>,
+    },
+    Copy {
+        to: u64,
+        from: u64,
+        len: usize,
+    },
     /// Until another stream has done so much.
-    Wait { stream: usize, done: u64 },
+    Wait {
+        stream: usize,
+        done: u64,
+    },
 }
 
 static DRIVER: LazyLock<Mutex<Driver>> = LazyLock::new(Default::default);
@@ -337,7 +353,7 @@ unsafe extern "C" fn cuLaunchKernel(
     if !is_flat || blocks == 0 || shared_bytes > *shared_asked {
         return INVALID_VALUE;
     }
-    let sizes = kernel.param_sizes();
+    let sizes = kernel.params.iter().map(|(_, size)| *size as usize);
     let args = (0..).zip(sizes).map(|(i, size)| std::slice::from_raw_parts((*params.add(i)).cast(), size).to_vec());
     let args = args.collect();
     driver.push(stream, Operation::Launch { function: function - 1, blocks, threads, shared_bytes, args })

@@ -66,14 +66,12 @@ pub enum NoCuda {
         reason: String,
     },
     /// A product came out wrong when it was tried: this card must not prove.
-    #[error("GPU {ordinal} ({name}) computes {by} wrongly; proving with it would be taken for fraud")]
+    #[error("GPU {ordinal} ({name}) multiplies wrongly; proving with it would be taken for fraud")]
     Wrong {
         /// Which card, as the driver counts.
         ordinal: usize,
         /// Its name.
         name: String,
-        /// What was tried.
-        by: &'static str,
     },
 }
 
@@ -223,22 +221,21 @@ impl Cuda {
     /// The fastest way of multiplying, out of those that are right.
     fn fastest_product(&self) -> Result<Product, NoCuda> {
         let ordinal = self.ordinal;
-        let mut best = None;
-        for product in self.products() {
-            let is_right = self.is_right(product);
-            if product == Product::Kernel && !is_right {
-                return Err(NoCuda::Wrong { ordinal, name: self.name.clone(), by: "the product" });
-            }
-            if !is_right {
-                continue;
-            }
-            let parts = self.round_parts(product, TUNE_N, TUNE_TIMES);
-            let took = parts.map_err(|error| NoCuda::Driver { ordinal, reason: error.to_string() })?.multiply;
-            if best.is_none_or(|(_, least)| took < least) {
-                best = Some((product, took));
-            }
+        if !self.is_right(Product::Kernel) {
+            return Err(NoCuda::Wrong { ordinal, name: self.name.clone() });
         }
-        Ok(best.map_or(Product::Kernel, |(product, _)| product))
+        let others = self.products().into_iter().filter(|product| *product != Product::Kernel);
+        let others = others.filter(|product| self.is_right(*product)).collect::<Vec<_>>();
+        if others.is_empty() {
+            return Ok(Product::Kernel);
+        }
+        let mut timed = vec![];
+        for product in [Product::Kernel].into_iter().chain(others) {
+            let parts = self.round_parts(product, TUNE_N, TUNE_TIMES);
+            let parts = parts.map_err(|error| NoCuda::Driver { ordinal, reason: error.to_string() })?;
+            timed.push((parts.multiply, product));
+        }
+        Ok(timed.into_iter().min_by_key(|(took, _)| *took).map_or(Product::Kernel, |(_, product)| product))
     }
 
     /// Whether a product of extremes and of everything between them comes out right.
@@ -381,7 +378,7 @@ impl Card {
             level /= 2;
         }
         let mut kept = vec![EMPTY; 2 * width];
-        first.memcpy_dtoh(&nodes, kept.as_flattened_mut()).map_err(told)?;
+        first.memcpy_dtoh(&nodes.slice(NODE_BYTES..), &mut kept.as_flattened_mut()[NODE_BYTES..]).map_err(told)?;
         first.synchronize().map_err(told)?;
         if rows_done(n).is_break() {
             return Ok(None);

@@ -32,8 +32,10 @@ impl Plan {
         while bytes(n, band_rows, kept_node_bytes) > usable {
             band_rows /= 2;
             if band_rows < TILE_ROWS {
-                let mut smaller = (1..).map(|halvings| n >> halvings).take_while(|n| *n >= MIN_N);
-                let largest_n = smaller.find(|n| bytes(*n, TILE_ROWS, kept_node_bytes) <= usable);
+                // Half of n has a quarter of the tree.
+                let mut smaller = (1..).map(|halvings| (n >> halvings, kept_node_bytes >> (2 * halvings)));
+                let fits = smaller.find(|(n, kept)| *n < MIN_N || bytes(*n, TILE_ROWS, *kept) <= usable);
+                let largest_n = fits.map(|(n, _)| n).filter(|n| *n >= MIN_N);
                 return Err(NoRoom { needed_bytes: bytes(n, TILE_ROWS, kept_node_bytes), largest_n });
             }
         }

@@ -11,8 +11,11 @@ use std::{collections::VecDeque, ops::Range};
 /// A kernel's parameter.
 #[derive(Clone, Copy)]
 pub enum Arg<'a> {
+    /// As it lies in memory.
     Bytes(&'a [u8]),
+    /// A number.
     U32(u32),
+    /// An address.
     Pointer(u64),
 }
 

@@ -32,7 +32,7 @@ impl Global {
     /// A pointer to an allocation of which only `len` bytes from `first` on are there to be used.
     pub fn alloc_part(&mut self, first: u64, len: usize) -> u64 {
         assert!(len.is_multiple_of(4) && first.is_multiple_of(4));
-        let pointer = (self.buffers.len() as u64 + 1 << REACH_BITS) - BELOW;
+        let pointer = ((self.buffers.len() as u64 + 1) << REACH_BITS) - BELOW;
         let words = len / 4;
         self.buffers.push(Buffer { start: pointer + first, words: vec![0; words], written: vec![0; words] });
         pointer
@@ -62,6 +62,15 @@ impl Global {
         match buffer.written[at..at + len / 4].iter().position(|by| *by != written) {
             None => Ok(buffer.words[at..at + len / 4].iter().flat_map(|word| word.to_le_bytes()).collect()),
             Some(word) => Err(format!("the kernel left the word at byte {} as it was", 4 * word)),
+        }
+    }
+
+    /// What is there, for the host, which must not read what was never written.
+    pub fn read(&mut self, address: u64, len: usize) -> Result<Vec<u8>> {
+        let (buffer, at) = self.find(address, len)?;
+        match buffer.written[at..at + len / 4].iter().position(|by| *by == 0) {
+            None => Ok(buffer.words[at..at + len / 4].iter().flat_map(|word| word.to_le_bytes()).collect()),
+            Some(word) => Err(format!("the word {} bytes behind {address:#x} is read and was never written", 4 * word)),
         }
     }
 
