@@ -14,7 +14,7 @@ mod cpu;
 pub mod kernel;
 mod operands;
 mod run;
-mod sha;
+pub mod sha;
 mod tree;
 mod verify;
 
@@ -25,4 +25,6 @@ pub use cpu::Cpu;
 pub use kernel::Kernel;
 pub use run::{prove, Progress, ProveOptions, ProvenRun};
 pub use tree::RoundTree;
-pub use verify::{false_link, queries, verify_bundle, wrong_entries, Refusal, Verified, WrongEntry, MAX_WRONG_ENTRIES};
+pub use verify::{
+    false_link, queries, verify_batch, verify_bundle, wrong_entries, Refusal, Verified, WrongEntry, MAX_WRONG_ENTRIES,
+};
