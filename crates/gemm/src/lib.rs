@@ -19,10 +19,10 @@ mod tree;
 mod verify;
 
 pub use backend::{recompute_cells, Backend, ProveError, Round, RowsDone};
-pub use bench::{bench, Bench};
+pub use bench::{bench, parts, Bench, Parts, Product};
 pub use bundle::{bundle_len, Bundle, OpenedEntry, RoundClaim};
 pub use cpu::Cpu;
-pub use kernel::Kernel;
+pub use kernel::{peak_gops, Kernel};
 pub use run::{prove, Progress, ProveOptions, ProvenRun};
 pub use tree::RoundTree;
 pub use verify::{

@@ -22,7 +22,7 @@ pub(crate) fn line(seed: &[u8; 32], operand: Operand, line: u32, out: &mut [i8])
 }
 
 /// Entry (`row`, `col`) of a round's product, as [`millrace_core::proof::matrix::entry`] defines it, sixteen blocks at a
-/// time. Needs 3 KB of stack and no heap, whatever n is.
+/// time. Needs 4 KB of stack and no heap, whatever n is.
 pub(crate) fn entry(seed: &[u8; 32], n: u32, row: u32, col: u32) -> i32 {
     let mut a = Stretches::new(seed, Operand::A, row);
     let mut b = Stretches::new(seed, Operand::B, col);

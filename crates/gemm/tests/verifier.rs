@@ -160,7 +160,7 @@ fn by_core(commit: &Commit, bundle: &Bundle) -> (Result<Verified, Refusal>, Vec<
 
 /// A run of which about every eighth entry is wrong, and its answer.
 static SPOILED: LazyLock<(Commit, Bundle)> = LazyLock::new(|| {
-    let spoil = |_: &_, row: u32, col: u32, value: i32| value ^ i32::from((row ^ col) % 8 == 0) << (row % 24);
+    let spoil = |_: &_, row: u32, col: u32, value: i32| value ^ i32::from((row ^ col).is_multiple_of(8)) << (row % 24);
     let run = run(&task(256, 2), Tamper::new(cpu(), spoil));
     (*run.commit(), answer(&run))
 });
