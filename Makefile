@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean fuzz error-rates
+.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean fuzz error-rates bench
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: ## set up, build, and show a whole market on a local network; ARGS="..." g
 
 test: ## everything that has to pass before a change is merged
 	toolchain/test
+
+bench: ## speed of hashing, multiplying and checking; ARGS="..." goes to criterion
+	cargo bench --locked -p millrace-gemm --benches -- $(ARGS)
 
 soak: ## a million steps of the state machine, and every planted fault found; SOAK_STEPS=n SEED=n
 	toolchain/soak

@@ -68,7 +68,7 @@ fn check() -> Result<(), Box<dyn Error>> {
 
 /// Fails at the first bit that differs.
 fn compare(card: &Arc<Cuda>, processor: &Arc<dyn Backend>, say: &mut impl FnMut(String)) -> Result<(), Box<dyn Error>> {
-    for product in card.products() {
+    for product in card.multipliers() {
         let n = DEEPEST;
         for (a, b) in [(-128i8, -128i8), (-128, 127), (127, 127)] {
             let c = card.multiply(product, n, &vec![a; 128 * n as usize], &vec![b; n as usize * n as usize])?;
@@ -96,7 +96,7 @@ fn measure(card: &Arc<Cuda>, say: &mut impl FnMut(String)) -> Result<(), Box<dyn
     let on_card: Arc<dyn Backend> = card.clone();
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
     for n in TIMED {
-        for product in card.products() {
+        for product in card.multipliers() {
             let parts = match card.round_parts(product, n, 3) {
                 Ok(parts) => parts,
                 Err(error) => {
@@ -112,7 +112,7 @@ fn measure(card: &Arc<Cuda>, say: &mut impl FnMut(String)) -> Result<(), Box<dyn
                 ms(parts.multiply),
                 ms(parts.hash)
             );
-            if product == card.product() {
+            if product == card.multiplier() {
                 let rounds = 4;
                 let (proven, took) = run(&on_card, n, rounds)?;
                 let nanos = u64::try_from(took.as_nanos())?;

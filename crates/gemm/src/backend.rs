@@ -1,4 +1,7 @@
-use crate::{operands::line, tree::RoundTree};
+use crate::{
+    operands::{dot, line},
+    tree::RoundTree,
+};
 use millrace_core::proof::matrix::Operand;
 use std::ops::{ControlFlow, Range};
 
@@ -68,7 +71,7 @@ pub fn recompute_cells(round: &Round, row: u32, cols: Range<u32>) -> Vec<i32> {
     line(&round.seed, Operand::A, row, &mut a);
     cols.map(|col| {
         line(&round.seed, Operand::B, col, &mut b);
-        a.iter().zip(&b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+        dot(&a, &b)
     })
     .collect()
 }

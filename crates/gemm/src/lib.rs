@@ -17,16 +17,18 @@ pub mod kernel;
 pub mod memory;
 mod operands;
 mod run;
-mod sha;
+pub mod sha;
 mod tree;
 mod verify;
 
 pub use backend::{recompute_cells, Backend, ProveError, Round, RowsDone};
-pub use bench::{bench, Bench};
+pub use bench::{bench, parts, Bench, Parts, Product};
 pub use bundle::{bundle_len, Bundle, OpenedEntry, RoundClaim};
 pub use cpu::Cpu;
 pub use cuda::Cuda;
-pub use kernel::Kernel;
+pub use kernel::{peak_gops, Kernel};
 pub use run::{prove, Progress, ProveOptions, ProvenRun};
 pub use tree::RoundTree;
-pub use verify::{false_link, queries, verify_bundle, wrong_entries, Refusal, Verified, WrongEntry, MAX_WRONG_ENTRIES};
+pub use verify::{
+    false_link, queries, verify_batch, verify_bundle, wrong_entries, Refusal, Verified, WrongEntry, MAX_WRONG_ENTRIES,
+};

@@ -1,6 +1,6 @@
 //! Rows of A, columns of B and B packed for the kernels, from a round's seed.
 
-use crate::sha::{in_turn, BlockHasher, LANES};
+use crate::sha::{bytes, BlockHasher, LANES};
 use millrace_core::proof::matrix::{Operand, BIAS, BLOCK_LEN};
 use rayon::prelude::*;
 
@@ -9,15 +9,76 @@ pub(crate) const PANEL: usize = LANES;
 /// Neighbours along k that the kernels multiply at once.
 pub(crate) const QUAD: usize = 4;
 
+/// Elements of a line that are made at once.
+const STRETCH: usize = LANES * BLOCK_LEN;
+
 /// One row of A or column of B, as int8. `out.len()` is n.
 pub(crate) fn line(seed: &[u8; 32], operand: Operand, line: u32, out: &mut [i8]) {
-    let mut hasher = BlockHasher::new(seed, operand);
-    for (chunk, first) in out.chunks_mut(LANES * BLOCK_LEN).zip((0..).step_by(LANES)) {
-        let bytes = in_turn(&hasher.digests(|_| line, |i| first + i));
-        for (element, byte) in chunk.iter_mut().zip(bytes.as_flattened()) {
-            *element = (byte ^ BIAS) as i8;
-        }
+    let mut stretches = Stretches::new(seed, operand, line);
+    for out in out.chunks_mut(STRETCH) {
+        let stretch = stretches.next();
+        out.copy_from_slice(&stretch[..out.len()]);
     }
+}
+
+/// Entry (`row`, `col`) of a round's product, as [`millrace_core::proof::matrix::entry`] defines it, sixteen blocks at a
+/// time. Needs 4 KB of stack and no heap, whatever n is.
+pub(crate) fn entry(seed: &[u8; 32], n: u32, row: u32, col: u32) -> i32 {
+    let mut a = Stretches::new(seed, Operand::A, row);
+    let mut b = Stretches::new(seed, Operand::B, col);
+    let mut sum = 0;
+    for first in (0..n as usize).step_by(STRETCH) {
+        let len = STRETCH.min(n as usize - first);
+        sum += dot(&a.next()[..len], &b.next()[..len]);
+    }
+    sum
+}
+
+/// A line, [`STRETCH`] elements after the other.
+struct Stretches {
+    hasher: BlockHasher,
+    line: u32,
+    block: u32,
+}
+
+impl Stretches {
+    fn new(seed: &[u8; 32], operand: Operand, line: u32) -> Self {
+        Self { hasher: BlockHasher::new(seed, operand), line, block: 0 }
+    }
+
+    fn next(&mut self) -> [i8; STRETCH] {
+        let (line, first) = (self.line, self.block);
+        self.block += LANES as u32;
+        let digests = self.hasher.digests(|_| line, |i| first + i);
+        let mut stretch = [0; STRETCH];
+        for (elements, digest) in stretch.as_chunks_mut().0.iter_mut().zip(&digests) {
+            *elements = bytes(digest).map(|byte| (byte ^ BIAS) as i8);
+        }
+        stretch
+    }
+}
+
+/// Σₖ a\[k\]·b\[k\], which an i32 holds for lines of the protocol's lengths.
+pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { dot_avx2(a, b) };
+    }
+    dot_plain(a, b)
+}
+
+/// [`dot_plain`], compiled for wider vectors.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn dot_avx2(a: &[i8], b: &[i8]) -> i32 {
+    dot_plain(a, b)
+}
+
+#[inline(always)]
+fn dot_plain(a: &[i8], b: &[i8]) -> i32 {
+    // Checks for overflow would keep the compiler from making vectors of it.
+    a.iter().zip(b).fold(0i32, |sum, (a, b)| sum.wrapping_add(i32::from(i16::from(*a).wrapping_mul(i16::from(*b)))))
 }
 
 /// All of B, as bytes (128 more than the elements), in panels of 16 columns; in a panel, for each four neighbours along
@@ -63,11 +124,11 @@ impl PackedB {
 fn make_panel(seed: &[u8; 32], first_col: u32, panel: &mut [u8]) {
     let mut hasher = BlockHasher::new(seed, Operand::B);
     for (rows, block) in panel.chunks_exact_mut(PANEL * BLOCK_LEN).zip(0..) {
-        // A word of the digests is four neighbours of each of the 16 columns in turn: a row of the panel as it is.
         let digests = hasher.digests(|i| first_col + i, |_| block);
-        for (row, words) in rows.as_chunks_mut::<{ PANEL * QUAD }>().0.iter_mut().zip(digests) {
-            for (bytes, word) in row.as_chunks_mut().0.iter_mut().zip(words) {
-                *bytes = word.to_be_bytes();
+        // A word of a digest is four neighbours of a column.
+        for (row, word) in rows.as_chunks_mut::<{ PANEL * QUAD }>().0.iter_mut().zip(0..) {
+            for (bytes, digest) in row.as_chunks_mut().0.iter_mut().zip(&digests) {
+                *bytes = digest[word].to_be_bytes();
             }
         }
     }

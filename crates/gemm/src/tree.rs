@@ -11,8 +11,15 @@ use millrace_core::{
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Rows of C computed and hashed together by one thread.
-pub(crate) const BLOCK_ROWS: usize = 32;
+/// Rows of C computed and hashed together by one thread: B is read once for all of them, and there are 64 such blocks or
+/// more for the threads to share from n = 2,048 on.
+pub(crate) const fn block_rows(n: u32) -> usize {
+    match n {
+        ..=2_048 => 32,
+        4_096 => 64,
+        _ => 128,
+    }
+}
 
 /// Parents hashed together by one thread, where there are more.
 const PARENTS_PER_TASK: usize = 2048;
@@ -27,7 +34,7 @@ pub struct RoundTree {
 
 impl RoundTree {
     /// The tree over a C of n rows, computed in the current rayon pool. `fill(first_row, rows)` computes
-    /// [`BLOCK_ROWS`] rows of n; `skip` is the number of levels not to keep, at most [`max_skip`].
+    /// [`block_rows`] rows of n; `skip` is the number of levels not to keep, at most [`max_skip`].
     ///
     /// # Errors
     /// [`ProveError::Stopped`] when `rows_done` says to break.
@@ -39,15 +46,16 @@ impl RoundTree {
     ) -> Result<Self, ProveError> {
         assert!(skip <= max_skip(n));
         let row_len = n as usize;
-        let leaves = BLOCK_ROWS * row_len / CELLS_PER_LEAF;
+        let block_rows = block_rows(n);
+        let leaves = block_rows * row_len / CELLS_PER_LEAF;
         let width = kept_nodes(n, skip);
         let mut nodes = vec![EMPTY; 2 * width];
         let done = AtomicU32::new(0);
         nodes[width..]
             .par_chunks_mut(leaves >> skip)
-            .zip((0..n).into_par_iter().step_by(BLOCK_ROWS))
+            .zip((0..n).into_par_iter().step_by(block_rows))
             .try_for_each_init(
-                || (vec![0; BLOCK_ROWS * row_len], vec![EMPTY; leaves]),
+                || (vec![0; block_rows * row_len], vec![EMPTY; leaves]),
                 |(cells, scratch), (kept, first_row)| {
                     fill(first_row, cells);
                     hash_leaves(cells, scratch);
@@ -55,7 +63,7 @@ impl RoundTree {
                         hash_level_in_place(&mut scratch[..leaves >> level]);
                     }
                     kept.copy_from_slice(&scratch[..kept.len()]);
-                    let done = done.fetch_add(BLOCK_ROWS as u32, Ordering::Relaxed) + BLOCK_ROWS as u32;
+                    let done = done.fetch_add(block_rows as u32, Ordering::Relaxed) + block_rows as u32;
                     if rows_done(done).is_break() {
                         return Err(ProveError::Stopped);
                     }

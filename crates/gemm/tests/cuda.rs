@@ -6,7 +6,7 @@ mod common;
 
 use common::{answer, cpu, run, task};
 use millrace_gemm::{
-    cuda::{NoCuda, Product},
+    cuda::{Multiplier, NoCuda},
     prove, queries, Cuda, Progress, ProveError, ProveOptions, ProvenRun,
 };
 use std::{ops::ControlFlow, os::unix::fs::symlink, process::Command, sync::Arc};
@@ -77,7 +77,7 @@ fn all_cards_of_a_host_are_found_and_named() {
         let cards = Cuda::all().unwrap();
         let names = cards.iter().map(|card| (card.ordinal(), card.card_name())).collect::<Vec<_>>();
         assert_eq!(names, [(0, "Emulated 0"), (1, "Emulated 1")]);
-        assert!(cards.iter().all(|card| card.product() == Product::Kernel));
+        assert!(cards.iter().all(|card| card.multiplier() == Multiplier::Kernel));
     });
 }
 

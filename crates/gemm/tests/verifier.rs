@@ -2,10 +2,14 @@
 
 mod common;
 
-use common::{answer, cpu, run, task, NEXT_BEACON};
-use millrace_core::proof::{Commit, ProofError, Query, QUERIES};
+use common::{answer, cpu, run, task, zeros, NEXT_BEACON};
+use millrace_core::{
+    merkle::Tree,
+    proof::{check_entry, super_leaf, Commit, EntryProof, ProofError, Query, Verdict, QUERIES},
+};
 use millrace_gemm::{
-    bundle_len, false_link, queries, verify_bundle, wrong_entries, Bundle, Refusal, RoundClaim, Verified,
+    bundle_len, cheats::Tamper, false_link, queries, verify_bundle, wrong_entries, Bundle, Refusal, RoundClaim,
+    Verified,
 };
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -120,6 +124,57 @@ fn a_bundle_is_read_only_when_it_has_the_length_of_its_commit() {
     assert_eq!(Bundle::from_bytes(commit, &untagged), Err(Refusal::Tag));
 }
 
+/// What [`verify_bundle`] should say of entries whose rounds are right, and which entries are wrong, by core's
+/// definition of an entry.
+fn by_core(commit: &Commit, bundle: &Bundle) -> (Result<Verified, Refusal>, Vec<Query>) {
+    let tree = Tree::new(bundle.rounds.iter().map(|claim| super_leaf(&claim.seed, &claim.root)).collect());
+    let (mut refusal, mut wrong) = (None, vec![]);
+    for ((entry, expected), index) in bundle.entries.iter().zip(queries(commit, &NEXT_BEACON)).zip(0..) {
+        let Query { round, row, col } = entry.query;
+        if entry.query != expected {
+            refusal.get_or_insert(Refusal::OtherEntry { index, expected, got: entry.query });
+        }
+        let last = commit.rounds - 1;
+        let verdict = match bundle.rounds.get(round as usize) {
+            None => Err(ProofError::Round { round, last }),
+            Some(claim) => {
+                let super_path = &tree.path(round.into());
+                let (seed, leaf, path) = (&claim.seed, &entry.leaf, &entry.path);
+                check_entry(commit, &EntryProof { round, row, col, leaf, path, seed, super_path })
+            }
+        };
+        match verdict {
+            Ok(Verdict::Correct) => {}
+            Ok(Verdict::Wrong) => wrong.push(entry.query),
+            Err(error) => {
+                refusal.get_or_insert(Refusal::Unjudged { index, error });
+            }
+        }
+    }
+    match refusal {
+        Some(refusal) => (Err(refusal), wrong),
+        None if wrong.is_empty() => (Ok(Verified { commit_id: commit.id() }), wrong),
+        None => (Err(Refusal::WrongEntries(wrong.clone())), wrong),
+    }
+}
+
+/// A run of which about every eighth entry is wrong, and its answer.
+static SPOILED: LazyLock<(Commit, Bundle)> = LazyLock::new(|| {
+    let spoil = |_: &_, row: u32, col: u32, value: i32| value ^ i32::from((row ^ col).is_multiple_of(8)) << (row % 24);
+    let run = run(&task(256, 2), Tamper::new(cpu(), spoil));
+    (*run.commit(), answer(&run))
+});
+
+#[test]
+fn every_entry_of_a_large_matrix_is_judged_as_core_judges_it() {
+    for n in [1024, 65_536] {
+        let (commit, bundle) = zeros(&task(n, 3));
+        let (verdict, wrong) = by_core(&commit, &bundle);
+        assert!(wrong.len() > QUERIES - 5, "zeros are rarely right");
+        assert_eq!(verify_bundle(&commit, &NEXT_BEACON, &bundle), verdict);
+    }
+}
+
 #[test]
 fn the_largest_bundle_is_as_large_as_its_documentation_says() {
     assert_eq!(bundle_len(65_536, 64), 8 + 64 * 56 + 512 * (5 + 48 + 28 * 24));
@@ -162,5 +217,29 @@ proptest! {
         let other_entry = matches!(refusal, Refusal::OtherEntry { index: 0, .. });
         prop_assert!(other_entry);
         prop_assert_eq!(wrong_entries(commit, &stranger), vec![]);
+    }
+
+    #[test]
+    fn right_wrong_and_malformed_entries_are_judged_as_core_judges_them(
+        spoiled: bool,
+        changes in prop::collection::vec((0..QUERIES, 0..6, any::<u32>()), 0..4),
+    ) {
+        let (commit, mut bundle) = if spoiled { SPOILED.clone() } else { HONEST.clone() };
+        for (at, what, value) in changes {
+            let entry = &mut bundle.entries[at];
+            match what {
+                0 => entry.query.round = value % 4,
+                1 => entry.query.row = value % 512,
+                2 => entry.query.col = value,
+                3 => entry.leaf[value as usize % 48] ^= 1,
+                4 => entry.path[value as usize % 12][3] ^= 0x80,
+                _ => entry.path.truncate(value as usize % 13),
+            }
+        }
+        let (verdict, wrong) = by_core(&commit, &bundle);
+        prop_assert_eq!(verify_bundle(&commit, &NEXT_BEACON, &bundle), verdict);
+        let proven = wrong_entries(&commit, &bundle);
+        prop_assert!(proven.iter().all(|entry| wrong.contains(&entry.query)));
+        prop_assert_eq!(proven.is_empty(), wrong.is_empty());
     }
 }

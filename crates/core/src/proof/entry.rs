@@ -73,6 +73,14 @@ impl<'a> EntryProof<'a> {
         Query { round: self.round, row: self.row, col: self.col }
     }
 
+    /// The verdict, where [`matrix::entry`] is `computed`.
+    pub fn verdict(&self, computed: i32) -> Verdict {
+        match cell(self.leaf, self.col) == computed as u32 & 0x00ff_ffff {
+            true => Verdict::Correct,
+            false => Verdict::Wrong,
+        }
+    }
+
     /// Reads the encoding without copying it.
     ///
     /// # Errors
@@ -125,12 +133,14 @@ impl<'a> EntryProof<'a> {
 /// When the proof names no entry of this commit, or is not under its super-root: then nothing follows about the prover.
 pub fn check_entry(commit: &Commit, proof: &EntryProof) -> Result<Verdict, ProofError> {
     check_opened(commit, proof)?;
-    let computed = matrix::entry(proof.seed, commit.n, proof.row, proof.col);
-    Ok(if cell(proof.leaf, proof.col) == computed as u32 & 0x00ff_ffff { Verdict::Correct } else { Verdict::Wrong })
+    Ok(proof.verdict(matrix::entry(proof.seed, commit.n, proof.row, proof.col)))
 }
 
-/// All of [`check_entry`] but the entry's value.
-fn check_opened(commit: &Commit, proof: &EntryProof) -> Result<(), ProofError> {
+/// All of [`check_entry`] but the entry's value: it is the commit's, whatever it is.
+///
+/// # Errors
+/// As [`check_entry`].
+pub fn check_opened(commit: &Commit, proof: &EntryProof) -> Result<(), ProofError> {
     let Commit { n, rounds, .. } = *commit;
     if proof.round >= rounds {
         return Err(ProofError::Round { round: proof.round, last: rounds.saturating_sub(1) });

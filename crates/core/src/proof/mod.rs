@@ -23,8 +23,8 @@ mod seed;
 
 pub use commit::{check_size, Commit, Task, COMMIT_LEN, MAX_N, MAX_ROUNDS, MIN_N};
 pub use entry::{
-    cell, check_entry, entry_proof_len, leaf_index, pack_leaf, tree_depth, EntryProof, Leaf, CELLS_PER_LEAF, CELL_LEN,
-    LEAF_LEN,
+    cell, check_entry, check_opened, entry_proof_len, leaf_index, pack_leaf, tree_depth, EntryProof, Leaf,
+    CELLS_PER_LEAF, CELL_LEN, LEAF_LEN,
 };
 pub use error::ProofError;
 pub use link::{check_link, LinkProof, Opening};

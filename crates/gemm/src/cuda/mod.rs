@@ -9,6 +9,7 @@ mod plan;
 
 use crate::{
     backend::{recompute_cells, Backend, ProveError, Round, RowsDone},
+    bench::Parts,
     tree::{kept_nodes, RoundTree},
 };
 use cudarc::driver::{sys::CUdevice_attribute as Attribute, CudaContext, CudaSlice, CudaStream, CudaView, DriverError};
@@ -77,7 +78,7 @@ pub enum NoCuda {
 
 /// How the product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Product {
+pub enum Multiplier {
     /// By the kernel in this crate: tensor cores, or `dp4a` on cards that have none for int8.
     Kernel,
     /// By cuBLASLt.
@@ -90,7 +91,7 @@ pub struct Cuda {
     name: String,
     generation: &'static Generation,
     peak_gops: Option<u64>,
-    product: Product,
+    multiplier: Multiplier,
     /// What is used by one round at a time: a card has nothing to gain from two.
     card: Mutex<Card>,
 }
@@ -100,17 +101,6 @@ struct Card {
     kernels: Kernels,
     library: Option<Library>,
     streams: [Arc<CudaStream>; LANES as usize],
-}
-
-/// Where the time of a round goes, each part alone on the card. A real round overlaps them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoundParts {
-    /// Making A and B from the seed.
-    pub generate: Duration,
-    /// The product.
-    pub multiply: Duration,
-    /// Leaves and tree.
-    pub hash: Duration,
 }
 
 impl Cuda {
@@ -159,10 +149,10 @@ impl Cuda {
             name,
             generation,
             peak_gops: peak_gops(capability, multiprocessors, clock_khz),
-            product: Product::Kernel,
+            multiplier: Multiplier::Kernel,
             card: Mutex::new(card),
         };
-        cuda.product = cuda.fastest_product()?;
+        cuda.multiplier = cuda.fastest()?;
         Ok(cuda)
     }
 
@@ -177,14 +167,14 @@ impl Cuda {
     }
 
     /// How the product is computed.
-    pub fn product(&self) -> Product {
-        self.product
+    pub fn multiplier(&self) -> Multiplier {
+        self.multiplier
     }
 
     /// The ways of multiplying that there are on this host.
-    pub fn products(&self) -> Vec<Product> {
+    pub fn multipliers(&self) -> Vec<Multiplier> {
         let library = self.lock().library.is_some();
-        [Product::Kernel].into_iter().chain(library.then_some(Product::Library)).collect()
+        [Multiplier::Kernel].into_iter().chain(library.then_some(Multiplier::Library)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Card> {
@@ -203,7 +193,7 @@ impl Cuda {
     ///
     /// # Panics
     /// Unless A has a multiple of 128 rows and B n columns.
-    pub fn multiply(&self, by: Product, n: u32, a: &[i8], b: &[i8]) -> Result<Vec<i32>, ProveError> {
+    pub fn multiply(&self, by: Multiplier, n: u32, a: &[i8], b: &[i8]) -> Result<Vec<i32>, ProveError> {
         let card = self.lock();
         let stream = &card.streams[0];
         let run = || -> Result<_, String> {
@@ -219,27 +209,27 @@ impl Cuda {
     }
 
     /// The fastest way of multiplying, out of those that are right.
-    fn fastest_product(&self) -> Result<Product, NoCuda> {
+    fn fastest(&self) -> Result<Multiplier, NoCuda> {
         let ordinal = self.ordinal;
-        if !self.is_right(Product::Kernel) {
+        if !self.is_right(Multiplier::Kernel) {
             return Err(NoCuda::Wrong { ordinal, name: self.name.clone() });
         }
-        let others = self.products().into_iter().filter(|product| *product != Product::Kernel);
-        let others = others.filter(|product| self.is_right(*product)).collect::<Vec<_>>();
+        let others = self.multipliers().into_iter().filter(|way| *way != Multiplier::Kernel);
+        let others = others.filter(|way| self.is_right(*way)).collect::<Vec<_>>();
         if others.is_empty() {
-            return Ok(Product::Kernel);
+            return Ok(Multiplier::Kernel);
         }
         let mut timed = vec![];
-        for product in [Product::Kernel].into_iter().chain(others) {
-            let parts = self.round_parts(product, TUNE_N, TUNE_TIMES);
+        for way in [Multiplier::Kernel].into_iter().chain(others) {
+            let parts = self.round_parts(way, TUNE_N, TUNE_TIMES);
             let parts = parts.map_err(|error| NoCuda::Driver { ordinal, reason: error.to_string() })?;
-            timed.push((parts.multiply, product));
+            timed.push((parts.multiply, way));
         }
-        Ok(timed.into_iter().min_by_key(|(took, _)| *took).map_or(Product::Kernel, |(_, product)| product))
+        Ok(timed.into_iter().min_by_key(|(took, _)| *took).map_or(Multiplier::Kernel, |(_, way)| way))
     }
 
     /// Whether a product of extremes and of everything between them comes out right.
-    fn is_right(&self, product: Product) -> bool {
+    fn is_right(&self, multiplier: Multiplier) -> bool {
         let n = TILE_COLS;
         let mixed = |i: u32| [i8::MIN, i8::MAX, (i.wrapping_mul(0x9e37_79b1) >> 24) as i8][i as usize % 3];
         let a = (0..TILE_ROWS * n).map(mixed).collect::<Vec<_>>();
@@ -248,18 +238,18 @@ impl Cuda {
         let dot = |a: &[i8], b: &[i8]| a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>();
         let columns = lines(&b);
         let expected = lines(&a).iter().flat_map(|a| columns.iter().map(|b| dot(a, b))).collect::<Vec<_>>();
-        self.multiply(product, n, &a, &b).is_ok_and(|c| c == expected)
+        self.multiply(multiplier, n, &a, &b).is_ok_and(|c| c == expected)
     }
 
     /// What the parts of a round take, each alone: the least of `times` measurements of as many rows as fit, for all n.
     ///
     /// # Errors
     /// [`ProveError::Backend`], also where n does not fit.
-    pub fn round_parts(&self, product: Product, n: u32, times: u32) -> Result<RoundParts, ProveError> {
+    pub fn round_parts(&self, multiplier: Multiplier, n: u32, times: u32) -> Result<Parts, ProveError> {
         let card = self.lock();
         let stream = card.streams[0].clone();
         let plan = self.plan(&card, n, 0)?;
-        let run = || -> Result<RoundParts, String> {
+        let run = || -> Result<Parts, String> {
             let told = |error: DriverError| error.to_string();
             let seed = Seed::new(&[7; 32]);
             let mut b = alloc(&stream, square(n)).map_err(told)?;
@@ -283,7 +273,7 @@ impl Cuda {
                         .map_err(told)
                 })?;
                 timed(&mut multiply, &mut |lane| {
-                    card.multiply(product, &stream, &lane.a.as_view(), &b.as_view(), &mut lane.c, n)
+                    card.multiply(multiplier, &stream, &lane.a.as_view(), &b.as_view(), &mut lane.c, n)
                 })?;
                 timed(&mut hash, &mut |lane| {
                     let levels = (lane.leaves() as u32).ilog2();
@@ -292,7 +282,7 @@ impl Cuda {
             }
             let bands = n / plan.band_rows;
             let least = |parts: &[Duration]| parts.iter().skip(1).min().copied().unwrap_or_default();
-            Ok(RoundParts {
+            Ok(Parts {
                 generate: least(&of_b) + least(&of_a) * bands,
                 multiply: least(&multiply) * bands,
                 hash: least(&hash) * bands,
@@ -316,7 +306,7 @@ impl Cuda {
 impl Card {
     fn multiply(
         &self,
-        by: Product,
+        by: Multiplier,
         stream: &CudaStream,
         a: &CudaView<u8>,
         b: &CudaView<u8>,
@@ -324,7 +314,7 @@ impl Card {
         n: u32,
     ) -> Result<(), String> {
         match (by, &self.library) {
-            (Product::Library, Some(library)) => {
+            (Multiplier::Library, Some(library)) => {
                 library.multiply(stream, a, b, c, n).map_err(|error| format!("cuBLASLt says {error}"))
             }
             _ => self.kernels.multiply(stream, a, b, c, n).map_err(|error| error.to_string()),
@@ -335,7 +325,7 @@ impl Card {
     /// cudarc by the buffers: B is made before any band multiplies by it, and the tree above the bands after all of them.
     fn round(
         &self,
-        by: Product,
+        by: Multiplier,
         round: &Round,
         skip: u32,
         plan: Plan,
@@ -398,9 +388,9 @@ impl Card {
 
 impl Backend for Cuda {
     fn name(&self) -> &'static str {
-        match self.product {
-            Product::Kernel => self.generation.name,
-            Product::Library => "cuda-cublaslt",
+        match self.multiplier {
+            Multiplier::Kernel => self.generation.name,
+            Multiplier::Library => "cuda-cublaslt",
         }
     }
 
@@ -408,7 +398,7 @@ impl Backend for Cuda {
         let card = self.lock();
         let kept_node_bytes = (2 * kept_nodes(round.n, skip) * NODE_BYTES) as u64;
         let plan = self.plan(&card, round.n, kept_node_bytes)?;
-        let tree = card.round(self.product, round, skip, plan, rows_done).map_err(|error| self.failed(error))?;
+        let tree = card.round(self.multiplier, round, skip, plan, rows_done).map_err(|error| self.failed(error))?;
         tree.ok_or(ProveError::Stopped)
     }
 

@@ -1,50 +1,50 @@
-use super::ROWS;
-use crate::operands::{PackedB, PANEL, QUAD};
+use super::{PAIR, ROWS};
+use crate::operands::{PANEL, QUAD};
 use std::arch::x86_64::*;
 
-/// `c = a·b` with B's elements taken as bytes: `vpdpbusd` multiplies bytes by int8 and adds four products to an int32,
-/// without saturation.
+/// Adds the products of rows with two panels to `sums`: `vpdpbusd` multiplies bytes by int8 and adds four products to an
+/// int32, without saturation.
 ///
 /// # Safety
-/// The processor has AVX-512F and AVX-512 VNNI; `a.len() == c.len()` is a multiple of `ROWS·n`, n of `2·PANEL`.
+/// The processor has AVX-512F and AVX-512 VNNI. For a block of k of `len`, a multiple of [`QUAD`], `a` has a multiple of
+/// [`ROWS`] rows of `len`, the panels have `PANEL·len` bytes, and `sums` [`PAIR`] for each row.
 #[target_feature(enable = "avx512f,avx512vnni")]
-pub(super) unsafe fn multiply(a: &[i8], b: &PackedB, c: &mut [i32]) {
-    let n = b.n();
-    let panels: Vec<_> = b.panels().collect();
-    for (panels, first_col) in panels.chunks_exact(2).zip((0..n).step_by(2 * PANEL)) {
-        for (a, c) in a.chunks_exact(ROWS * n).zip(c.chunks_exact_mut(ROWS * n)) {
-            // SAFETY: a and c have ROWS rows of n, the panels n/4 rows of 64 bytes, and first_col leaves room for two.
-            unsafe {
-                tile(a.as_ptr(), panels[0].as_ptr(), panels[1].as_ptr(), n, c.as_mut_ptr().add(first_col));
-            }
-        }
+pub(super) unsafe fn add_products(a: &[i8], [left, right]: [&[u8]; 2], sums: &mut [i32]) {
+    let len = left.len() / PANEL;
+    for (a, sums) in a.chunks_exact(ROWS * len).zip(sums.chunks_exact_mut(ROWS * PAIR)) {
+        // SAFETY: a has ROWS rows of len, the panels len/4 rows of 64 bytes, sums ROWS times PAIR.
+        unsafe { tile(a.as_ptr(), left.as_ptr(), right.as_ptr(), len, sums.as_mut_ptr()) };
     }
 }
 
-/// A tile of C: `ROWS` rows, two panels wide, in 16 registers, enough to hide the instruction's latency.
+/// `ROWS` rows, two panels wide, in 16 registers, enough to hide the instruction's latency.
 ///
 /// # Safety
-/// `a` points to `ROWS` rows of n, the panels to n/4 times 64 bytes, `c` to `ROWS` times 32, n apart.
+/// `a` points to `ROWS` rows of `len`, the panels to len/4 times 64 bytes, `out` to `ROWS` times [`PAIR`].
+#[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
-unsafe fn tile(a: *const i8, left: *const u8, right: *const u8, n: usize, c: *mut i32) {
+unsafe fn tile(a: *const i8, left: *const u8, right: *const u8, len: usize, out: *mut i32) {
     let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
-    for quad in 0..n / QUAD {
+    for (r, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: as above.
+        *sums = [0, PANEL].map(|col| unsafe { _mm512_loadu_si512(out.add(r * PAIR + col).cast()) });
+    }
+    for quad in 0..len / QUAD {
         // SAFETY: as above.
         unsafe {
             let left = _mm512_loadu_si512(left.add(quad * PANEL * QUAD).cast());
             let right = _mm512_loadu_si512(right.add(quad * PANEL * QUAD).cast());
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = _mm512_set1_epi32(a.add(r * n + quad * QUAD).cast::<i32>().read_unaligned());
+                let a = _mm512_set1_epi32(a.add(r * len + quad * QUAD).cast::<i32>().read_unaligned());
                 sums[0] = _mm512_dpbusd_epi32(sums[0], left, a);
                 sums[1] = _mm512_dpbusd_epi32(sums[1], right, a);
             }
         }
     }
-    for (r, [left, right]) in sums.into_iter().enumerate() {
-        // SAFETY: as above.
-        unsafe {
-            _mm512_storeu_si512(c.add(r * n).cast(), left);
-            _mm512_storeu_si512(c.add(r * n + PANEL).cast(), right);
+    for (r, sums) in sums.into_iter().enumerate() {
+        for (col, sums) in [0, PANEL].into_iter().zip(sums) {
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_si512(out.add(r * PAIR + col).cast(), sums) };
         }
     }
 }

@@ -1,19 +1,7 @@
 //! Sixteen messages side by side in 512-bit registers.
 
-use super::{Digests, Messages, INITIAL, LANES};
+use super::{Digests, Messages, INITIAL, K, LANES};
 use std::arch::x86_64::*;
-
-/// FIPS 180-4, 4.2.2.
-const K: [u32; 64] = [
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
-    0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
-    0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
-    0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
-    0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
-    0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
-    0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
-    0xc67178f2,
-];
 
 /// Truth tables of `vpternlogd`, the first operand's bit being the highest.
 const XOR: i32 = 0b1001_0110;
@@ -24,7 +12,8 @@ const MAJORITY: i32 = 0b1110_1000;
 /// The processor has AVX-512F and AVX-512BW.
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) unsafe fn digests(messages: &Messages) -> Digests {
-    let mut w = load(messages);
+    // Word by word, and of each word the messages in turn.
+    let mut w = transpose(load(messages));
     let initial = INITIAL.map(|word| _mm512_set1_epi32(word as i32));
     let mut state = initial;
     // Sixteen rounds each; the words of the next sixteen are made as soon as theirs have been used.
@@ -32,10 +21,14 @@ pub(super) unsafe fn digests(messages: &Messages) -> Digests {
         rounds::<true>(&mut state, &mut w, k);
     }
     rounds::<false>(&mut state, &mut w, K.last_chunk().expect("64 constants"));
-    let mut out = [[0; LANES]; 8];
-    for ((out, state), initial) in out.iter_mut().zip(state).zip(initial) {
-        // SAFETY: 16 words.
-        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_add_epi32(state, initial)) };
+    let mut columns = [_mm512_setzero_si512(); 16];
+    for ((column, state), initial) in columns.iter_mut().zip(state).zip(initial) {
+        *column = _mm512_add_epi32(state, initial);
+    }
+    let mut out = [[0; 8]; LANES];
+    for (out, row) in out.iter_mut().zip(transpose(columns)) {
+        // SAFETY: eight words.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_castsi512_si256(row)) };
     }
     out
 }
@@ -98,12 +91,9 @@ fn load(words: &[[u32; 16]; 16]) -> [__m512i; 16] {
 }
 
 /// Rows become columns: first within 4 × 4 words, then those among each other.
-///
-/// # Safety
-/// The processor has AVX-512F.
+#[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn transpose(words: &[[u32; 16]; 16]) -> [[u32; 16]; 16] {
-    let rows = load(words);
+fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
     // quads[g][c]: of each 4-word group, column c of rows 4g..4g + 4.
     let quads = [0, 1, 2, 3].map(|g| {
         let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
@@ -116,7 +106,7 @@ pub(super) unsafe fn transpose(words: &[[u32; 16]; 16]) -> [[u32; 16]; 16] {
             _mm512_unpackhi_epi64(ab2, cd2),
         ]
     });
-    let mut out = [[0; 16]; 16];
+    let mut out = rows;
     for c in 0..4 {
         let [p, q, r, s] = [quads[0][c], quads[1][c], quads[2][c], quads[3][c]];
         let (pq_even, pq_odd) = (_mm512_shuffle_i32x4::<0x88>(p, q), _mm512_shuffle_i32x4::<0xdd>(p, q));
@@ -128,8 +118,7 @@ pub(super) unsafe fn transpose(words: &[[u32; 16]; 16]) -> [[u32; 16]; 16] {
             _mm512_shuffle_i32x4::<0xdd>(pq_odd, rs_odd),
         ];
         for (group, column) in columns.into_iter().enumerate() {
-            // SAFETY: 16 words.
-            unsafe { _mm512_storeu_si512(out[4 * group + c].as_mut_ptr().cast(), column) };
+            out[4 * group + c] = column;
         }
     }
     out

@@ -1,8 +1,11 @@
 //! Tasks, runs and answers for the tests.
 #![allow(dead_code)]
 
-use millrace_core::proof::{nonce, Task};
-use millrace_gemm::{prove, queries, Backend, Bundle, Cpu, ProveOptions, ProvenRun};
+use millrace_core::{
+    merkle::{leaf_node, parent, Tree},
+    proof::{next_seed, nonce, seed_0, super_leaf, tree_depth, Commit, Task, LEAF_LEN},
+};
+use millrace_gemm::{prove, queries, Backend, Bundle, Cpu, OpenedEntry, ProveOptions, ProvenRun, RoundClaim};
 use std::{ops::ControlFlow, sync::Arc};
 
 /// The beacon that the queries come from, unless a test needs several.
@@ -24,4 +27,23 @@ pub fn run(task: &Task, backend: impl Backend + 'static) -> ProvenRun {
 
 pub fn answer(run: &ProvenRun) -> Bundle {
     run.answer(&queries(run.commit(), &NEXT_BEACON))
+}
+
+/// The commit and the answer of a prover who commits zeros: all but the entries' values is right, and nothing had to be
+/// multiplied, since all nodes of a level are the same.
+pub fn zeros(task: &Task) -> (Commit, Bundle) {
+    let leaf = [0; LEAF_LEN];
+    let mut root = leaf_node(&[&leaf]);
+    let mut path = vec![];
+    for _ in 0..tree_depth(task.n) {
+        path.push(root);
+        root = parent(&root, &root);
+    }
+    let seeds = std::iter::successors(Some(seed_0(task)), |seed| Some(next_seed(seed, &root)));
+    let rounds = seeds.take(task.rounds as usize).map(|seed| RoundClaim { seed, root }).collect::<Vec<_>>();
+    let tree = Tree::new(rounds.iter().map(|claim| super_leaf(&claim.seed, &claim.root)).collect());
+    let commit = task.commit(tree.root());
+    let entries = queries(&commit, &NEXT_BEACON);
+    let entries = entries.into_iter().map(|query| OpenedEntry { query, leaf, path: path.clone() }).collect();
+    (commit, Bundle { rounds, entries })
 }
