@@ -1,6 +1,10 @@
-use crate::{operands::line, tree::RoundTree};
+use crate::{operands::line, tree::RoundTree, Cpu};
 use millrace_core::proof::matrix::Operand;
-use std::ops::{ControlFlow, Range};
+use rayon::ThreadPoolBuildError;
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
 /// One round of a run.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +15,15 @@ pub struct Round {
     pub seed: [u8; 32],
     /// Rows and columns.
     pub n: u32,
+}
+
+/// Memory that a run needs, and what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Most bytes that the run holds at once.
+    pub needed_bytes: u64,
+    /// Bytes that are free now.
+    pub free_bytes: u64,
 }
 
 /// Told how many rows of a round are done, now and then and from any thread; breaks to stop the run.
@@ -25,6 +38,18 @@ pub enum ProveError {
     /// The sizes are not the protocol's.
     #[error(transparent)]
     Task(#[from] millrace_core::proof::ProofError),
+    /// There is too little memory.
+    #[error("n = {n} needs {needed_mib} MiB of memory and {free_mib} MiB are free; {}", what_fits(*.fits))]
+    Memory {
+        /// Rows and columns.
+        n: u32,
+        /// What they need, MiB.
+        needed_mib: u64,
+        /// What is free, MiB.
+        free_mib: u64,
+        /// The largest n for which it is enough.
+        fits: Option<u32>,
+    },
     /// The hardware or its driver failed.
     #[error("{backend} failed: {reason}")]
     Backend {
@@ -35,9 +60,22 @@ pub enum ProveError {
     },
 }
 
+fn what_fits(fits: Option<u32>) -> String {
+    fits.map_or("no n fits, free some".into(), |n| format!("the largest n that fits is {n}"))
+}
+
+/// The provers of this machine, the best first. The processor is always one, with `threads` threads (0: one for each
+/// core).
+///
+/// # Errors
+/// When the threads cannot be started.
+pub fn backends(threads: usize) -> Result<Vec<Arc<dyn Backend>>, ThreadPoolBuildError> {
+    Ok(vec![Arc::new(Cpu::new(threads)?)])
+}
+
 /// Something that computes rounds. All give the same bits.
 pub trait Backend: Send + Sync {
-    /// For logs and reports.
+    /// For logs and reports. Begins with the kind: `cpu` or `cuda`.
     fn name(&self) -> &'static str;
 
     /// Computes a round and its tree, without the lowest `skip` levels of it.
@@ -49,6 +87,18 @@ pub trait Backend: Send + Sync {
     /// The entries `cols` of row `row`, once more, to open them: neither C nor all of its tree are kept.
     fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Vec<i32> {
         recompute_cells(round, row, cols)
+    }
+
+    /// Most that its arithmetic units could do, measured now: int8 operations in 10⁹ a second, a multiply-add counted as
+    /// two. None when it cannot be measured.
+    fn peak_gops(&self) -> Option<u64> {
+        None
+    }
+
+    /// The memory it computes in, for a run over n whose trees take `tree_bytes` of main memory. None when it is not
+    /// known.
+    fn memory(&self, _n: u32, _tree_bytes: u64) -> Option<Memory> {
+        None
     }
 }
 
