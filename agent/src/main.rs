@@ -1,6 +1,7 @@
 //! `millrace-agent`: runs the daemon, or measures this machine.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use millrace_agent::{run_until_signal, Settings};
-use millrace_gemm::{bench, Backend, Cpu};
+use millrace_gemm::{backends, measure, Backend};
 use tracing_subscriber::EnvFilter;
 
 /// The provider's daemon of Millrace: proves what its nodes can do, bids for jobs, runs them in a sandbox.
@@ -100,30 +101,29 @@ async fn main() -> anyhow::Result<()> {
                 false => log.init(),
             }
             let settings = flags.settings()?;
-            let backend = Cpu::new(settings.audits.threads).context("the prover cannot start")?;
-            run_until_signal(settings, Arc::new(backend)).await
+            let backend = best_backend(settings.audits.threads)?;
+            run_until_signal(settings, backend).await
         }
-        Command::Bench { n, threads } => measure(n, threads),
+        Command::Bench { n, threads } => bench(n, threads),
     }
 }
 
 /// Least time a measurement takes: shorter ones are ruled by chance.
 const MEASURE_FOR: Duration = Duration::from_secs(2);
 
-fn measure(n: u32, threads: usize) -> anyhow::Result<()> {
-    let backend: Arc<dyn Backend> = Arc::new(Cpu::new(threads).context("the prover cannot start")?);
+fn bench(n: u32, threads: usize) -> anyhow::Result<()> {
+    let backend = best_backend(threads)?;
     eprintln!("measuring {} on {n} x {n}, about {} s", backend.name(), MEASURE_FOR.as_secs() + 1);
-    let mut rounds = 1;
-    loop {
-        let (bench, _) = bench(backend.clone(), n, rounds)?;
-        if bench.elapsed >= MEASURE_FOR || rounds >= millrace_core::proof::MAX_ROUNDS {
-            let millis = u64::try_from(bench.elapsed.as_millis()).unwrap_or(u64::MAX);
-            let answer = serde_json::json!({
-                "gops": bench.gops, "n": n, "rounds": rounds, "elapsed_millis": millis, "kernel": backend.name(),
-            });
-            println!("{answer:#}");
-            return Ok(());
-        }
-        rounds *= 2;
-    }
+    let (bench, _) = measure(&backend, n, MEASURE_FOR, &|_| ControlFlow::Continue(()))?;
+    let millis = u64::try_from(bench.elapsed.as_millis()).unwrap_or(u64::MAX);
+    let answer = serde_json::json!({
+        "gops": bench.gops, "n": n, "rounds": bench.rounds, "elapsed_millis": millis, "kernel": backend.name(),
+    });
+    println!("{answer:#}");
+    Ok(())
+}
+
+fn best_backend(threads: usize) -> anyhow::Result<Arc<dyn Backend>> {
+    // The processor is always one.
+    Ok(backends(threads).context("the prover cannot start")?.swap_remove(0))
 }

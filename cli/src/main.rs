@@ -42,6 +42,12 @@ enum Command {
     Keygen(commands::keygen::Args),
     /// Check everything a provider, customer or watcher needs here, and say how to mend what is missing.
     Doctor(commands::doctor::Args),
+    /// Measure how fast this machine computes audits, and what its answers cost to verify.
+    ///
+    /// Does what an audit asks for, but for the network: it multiplies matrices made from a seed, commits to the product,
+    /// answers 512 queries and has the answer verified. Needs no key, no network and no settings. Ctrl-C stops it and
+    /// prints what was measured so far.
+    Bench(commands::bench::Args),
     /// SOL and MILL of an address.
     Balance(commands::balance::Args),
     /// Send MILL to another address.
@@ -95,6 +101,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config(command) => commands::config::run(&context, command),
         Command::Keygen(args) => commands::keygen::run(&context, args),
         Command::Doctor(args) => commands::doctor::run(&context, args).await,
+        Command::Bench(args) => commands::bench::run(&context, args).await,
         Command::Balance(args) => commands::balance::run(&context, args).await,
         Command::Transfer(args) => commands::transfer::run(&context, args).await,
         Command::Genesis(command) => commands::genesis::run(&context, command).await,

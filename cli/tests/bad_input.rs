@@ -1,19 +1,10 @@
 //! What people get wrong, and what `millrace` answers: what is wrong, what would be right, and nothing signed.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Output};
+mod common;
 
-fn millrace(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_millrace"))
-        .args(arguments)
-        .env("HOME", dir)
-        .env("MILLRACE_CONFIG", dir.join("config.toml"))
-        .env("XDG_STATE_HOME", dir.join("state"))
-        .env_remove("MILLRACE_URL")
-        .output()
-        .unwrap()
-}
+use std::os::unix::fs::PermissionsExt;
+
+use common::millrace;
 
 /// Fails, and says each of `facts`.
 fn refuses(arguments: &[&str], facts: &[&str]) {
@@ -104,6 +95,18 @@ fn a_manifest_with_an_unknown_key_or_a_path_that_leaves_its_folder_is_refused_be
     post(&job("\"/etc/passwd\""), &["/etc/passwd"]);
     std::os::unix::fs::symlink("/etc/passwd", dir.path().join("link")).unwrap();
     post(&job("\"link\""), &["link"]);
+}
+
+#[test]
+fn a_bench_that_cannot_be_is_refused_before_it_begins() {
+    for n in ["0", "300", "128", "131072", "4294967296"] {
+        refuses(&["bench", "--n", n], &[n, "powers of two from 256 to 65,536"]);
+    }
+    refuses(&["bench", "--n", "many"], &["many", "powers of two"]);
+    refuses(&["bench", "--secs", "0"], &["1..=3600"]);
+    refuses(&["bench", "--threads", "1025"], &["0..=1024"]);
+    refuses(&["bench", "--chart", "speed.gif"], &["speed.gif", ".svg", ".png"]);
+    refuses(&["bench", "--chart", "/no/such/folder/speed.svg"], &["cannot be written to /no/such/folder/speed.svg"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod balance;
+pub mod bench;
 pub mod config;
 pub mod customer;
 pub mod dispute;

@@ -70,7 +70,7 @@ pub struct RegisterArgs {
     /// What it computes on.
     #[arg(long, value_enum, default_value_t = Class::Gpu)]
     class: Class,
-    /// Speed it is sold at, gops (`millrace-agent bench` measures it). Stake grows with it; more than it has gets it suspended.
+    /// Speed it is sold at, gops (`millrace bench` measures it). Stake grows with it; more than it has gets it suspended.
     #[arg(long)]
     gops: u64,
     /// Memory of one GPU, MiB.

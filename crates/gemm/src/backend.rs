@@ -1,9 +1,14 @@
 use crate::{
     operands::{dot, line},
     tree::RoundTree,
+    Cpu, Cuda,
 };
 use millrace_core::proof::matrix::Operand;
-use std::ops::{ControlFlow, Range};
+use rayon::ThreadPoolBuildError;
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
 /// One round of a run.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +19,15 @@ pub struct Round {
     pub seed: [u8; 32],
     /// Rows and columns.
     pub n: u32,
+}
+
+/// Memory that a run needs, and what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Most bytes that the run holds at once.
+    pub needed_bytes: u64,
+    /// Bytes that are free now.
+    pub free_bytes: u64,
 }
 
 /// Told how many rows of a round are done, now and then and from any thread; breaks to stop the run.
@@ -30,7 +44,19 @@ pub enum ProveError {
     Task(#[from] millrace_core::proof::ProofError),
     /// The sizes of a proof of memory are not the protocol's.
     #[error(transparent)]
-    Memory(#[from] millrace_core::proof::memory::MemoryError),
+    MemoryTask(#[from] millrace_core::proof::memory::MemoryError),
+    /// There is too little memory.
+    #[error("n = {n} needs {needed_mib} MiB of memory and {free_mib} MiB are free; {}", what_fits(*.fits))]
+    Memory {
+        /// Rows and columns.
+        n: u32,
+        /// What they need, MiB.
+        needed_mib: u64,
+        /// What is free, MiB.
+        free_mib: u64,
+        /// The largest n for which it is enough.
+        fits: Option<u32>,
+    },
     /// The hardware or its driver failed.
     #[error("{backend} failed: {reason}")]
     Backend {
@@ -41,9 +67,24 @@ pub enum ProveError {
     },
 }
 
+fn what_fits(fits: Option<u32>) -> String {
+    fits.map_or("no n fits, free some".into(), |n| format!("the largest n that fits is {n}"))
+}
+
+/// The provers of this machine: one for each GPU that can prove, in the driver's order, then the processor, with `threads`
+/// threads (0: one for each core).
+///
+/// # Errors
+/// When the threads cannot be started.
+pub fn backends(threads: usize) -> Result<Vec<Arc<dyn Backend>>, ThreadPoolBuildError> {
+    let cards = Cuda::all().unwrap_or_default().into_iter().map(|card| Arc::new(card) as Arc<dyn Backend>);
+    let processor: Arc<dyn Backend> = Arc::new(Cpu::new(threads)?);
+    Ok(cards.chain([processor]).collect())
+}
+
 /// Something that computes rounds. All give the same bits.
 pub trait Backend: Send + Sync {
-    /// For logs and reports.
+    /// For logs and reports. Begins with the kind: `cpu` or `cuda`.
     fn name(&self) -> &'static str;
 
     /// Computes a round and its tree, without the lowest `skip` levels of it.
@@ -52,15 +93,21 @@ pub trait Backend: Send + Sync {
     /// [`ProveError::Stopped`] when `rows_done` breaks, [`ProveError::Backend`].
     fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError>;
 
-    /// The most int8 operations a second that the hardware could do, 10⁹, a multiply-add counted as two; `None` where that
-    /// is not known.
+    /// The entries `cols` of row `row`, once more, to open them: neither C nor all of its tree are kept.
+    fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Vec<i32> {
+        recompute_cells(round, row, cols)
+    }
+
+    /// Most that its arithmetic units could do, measured now or, of a GPU, from its maker's figures: int8 operations in 10⁹
+    /// a second, a multiply-add counted as two. None when it is not known.
     fn peak_gops(&self) -> Option<u64> {
         None
     }
 
-    /// The entries `cols` of row `row`, once more, to open them: neither C nor all of its tree are kept.
-    fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Vec<i32> {
-        recompute_cells(round, row, cols)
+    /// The memory it computes in, for a run over n whose trees take `tree_bytes` of main memory: what the run needs at
+    /// least, and what is free. None when it is not known.
+    fn memory(&self, _n: u32, _tree_bytes: u64) -> Option<Memory> {
+        None
     }
 }
 

@@ -2,10 +2,10 @@ use crate::{
     backend::{Backend, ProveError},
     kernel::Kernel,
     operands::{line, PackedB},
-    run::{prove, ProveOptions, ProvenRun},
+    run::{kept_bytes, prove, Progress, ProveOptions, ProvenRun},
     tree::{block_rows, RoundTree},
 };
-use millrace_core::proof::{gops, matrix::Operand, Task};
+use millrace_core::proof::{check_size, gops, matrix::Operand, Task, MAX_N, MAX_ROUNDS, MIN_N};
 use rayon::prelude::*;
 use std::{
     ops::ControlFlow,
@@ -16,17 +16,67 @@ use std::{
 /// What a run on this machine took.
 #[derive(Clone, Copy, Debug)]
 pub struct Bench {
+    /// Rows and columns.
+    pub n: u32,
+    /// Rounds of the run.
+    pub rounds: u32,
     /// From the task to the commit.
     pub elapsed: Duration,
     /// `2·n³·rounds` operations over that time, in 10⁹ a second.
     pub gops: u64,
+    /// Most bytes that it held at once; None when the backend does not know.
+    pub memory_bytes: Option<u64>,
 }
 
-/// Times one run over a made-up task: what this machine would reach in an audit, were the network not there.
+/// Times a run over a made-up task that takes at least `at_least`, or the most rounds that there are: what this machine
+/// would reach in an audit, were the network not there. Shorter runs come first, to learn how many rounds that takes.
 ///
 /// # Errors
-/// As [`prove`].
-pub fn bench(backend: Arc<dyn Backend>, n: u32, rounds: u32) -> Result<(Bench, ProvenRun), ProveError> {
+/// As [`check_memory`] and [`prove`].
+pub fn measure(
+    backend: &Arc<dyn Backend>,
+    n: u32,
+    at_least: Duration,
+    watch: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
+) -> Result<(Bench, ProvenRun), ProveError> {
+    check_memory(backend.as_ref(), n)?;
+    let mut rounds = 1;
+    loop {
+        let (bench, run) = time(backend, n, rounds, watch)?;
+        if bench.elapsed >= at_least || rounds == MAX_ROUNDS {
+            return Ok((bench, run));
+        }
+        // A quarter more than it should take: the first rounds are slow.
+        let wanted = u128::from(rounds) * at_least.as_nanos() * 5 / (4 * bench.elapsed.as_nanos().max(1));
+        rounds = u32::try_from(wanted).unwrap_or(MAX_ROUNDS).clamp(rounds + 1, MAX_ROUNDS);
+    }
+}
+
+/// Whether a run over n, of any number of rounds, fits into the memory that is free now, as far as the backend knows.
+///
+/// # Errors
+/// [`ProveError::Task`] when n is not an allowed size, [`ProveError::Memory`] with the largest that would fit.
+pub fn check_memory(backend: &dyn Backend, n: u32) -> Result<(), ProveError> {
+    check_size(n, 1)?;
+    let memory = |n| backend.memory(n, kept_bytes(n, MAX_ROUNDS, ProveOptions::default()));
+    let fits = |n: &u32| memory(*n).is_none_or(|it| it.needed_bytes <= it.free_bytes);
+    match memory(n) {
+        Some(it) if it.needed_bytes > it.free_bytes => Err(ProveError::Memory {
+            n,
+            needed_mib: it.needed_bytes.div_ceil(1 << 20),
+            free_mib: it.free_bytes >> 20,
+            fits: (MIN_N.ilog2()..MAX_N.ilog2()).rev().map(|log| 1 << log).find(fits),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn time(
+    backend: &Arc<dyn Backend>,
+    n: u32,
+    rounds: u32,
+    watch: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
+) -> Result<(Bench, ProvenRun), ProveError> {
     let task = Task {
         deployment_id: [0; 32],
         node: [0; 32],
@@ -37,11 +87,15 @@ pub fn bench(backend: Arc<dyn Backend>, n: u32, rounds: u32) -> Result<(Bench, P
         n,
         rounds,
     };
+    let options = ProveOptions::default();
+    let memory = backend.memory(n, kept_bytes(n, rounds, options));
     let start = Instant::now();
-    let run = prove(&task, backend, ProveOptions::default(), &|_| ControlFlow::Continue(()))?;
+    let run = prove(&task, backend.clone(), options, watch)?;
     let elapsed = start.elapsed();
     let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-    Ok((Bench { elapsed, gops: gops(n, rounds, nanos) }, run))
+    let bench =
+        Bench { n, rounds, elapsed, gops: gops(n, rounds, nanos), memory_bytes: memory.map(|it| it.needed_bytes) };
+    Ok((bench, run))
 }
 
 /// Rows of a round's A and all of its B: the product alone, without making its operands or hashing what it gives.

@@ -1,10 +1,13 @@
 use crate::{
-    backend::{Backend, ProveError, Round, RowsDone},
-    kernel::Kernel,
+    backend::{Backend, Memory, ProveError, Round, RowsDone},
+    kernel::{peak_gops, Kernel},
     operands::{line, PackedB},
-    tree::RoundTree,
+    tree::{block_rows, RoundTree},
 };
-use millrace_core::proof::matrix::Operand;
+use millrace_core::{
+    merkle::TREE_NODE_LEN,
+    proof::{matrix::Operand, CELLS_PER_LEAF},
+};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// The processor as a prover.
@@ -67,4 +70,24 @@ impl Backend for Cpu {
     fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
         self.round_with(round, skip, rows_done, |b, first_row, cells| self.compute_rows(round, b, first_row.., cells))
     }
+
+    fn peak_gops(&self) -> Option<u64> {
+        Some(peak_gops(self.kernel, self.pool.current_num_threads()))
+    }
+
+    fn memory(&self, n: u32, tree_bytes: u64) -> Option<Memory> {
+        // What a thread holds beside B: a block of rows of C as int32, of A as int8, and the hashes of C's leaves.
+        let block_bytes = block_rows(n) * (4 + 1) + block_rows(n) / CELLS_PER_LEAF * TREE_NODE_LEN;
+        let n = u64::from(n);
+        let needed_bytes = n * n + self.pool.current_num_threads() as u64 * block_bytes as u64 * n + tree_bytes;
+        Some(Memory { needed_bytes, free_bytes: free_bytes()? })
+    }
+}
+
+/// Main memory that is free or can be freed at once, as Linux estimates it. None elsewhere.
+fn free_bytes() -> Option<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = available.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
 }

@@ -21,8 +21,8 @@ pub mod sha;
 mod tree;
 mod verify;
 
-pub use backend::{recompute_cells, Backend, ProveError, Round, RowsDone};
-pub use bench::{bench, parts, Bench, Parts, Product};
+pub use backend::{backends, recompute_cells, Backend, Memory, ProveError, Round, RowsDone};
+pub use bench::{check_memory, measure, parts, Bench, Parts, Product};
 pub use bundle::{bundle_len, Bundle, OpenedEntry, RoundClaim};
 pub use cpu::Cpu;
 pub use cuda::Cuda;

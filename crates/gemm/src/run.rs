@@ -88,6 +88,11 @@ pub(crate) fn super_tree<'a>(claims: impl Iterator<Item = &'a RoundClaim>) -> Tr
     Tree::new(claims.map(|claim| super_leaf(&claim.seed, &claim.root)).collect())
 }
 
+/// Bytes of the trees that a run keeps.
+pub(crate) fn kept_bytes(n: u32, rounds: u32, options: ProveOptions) -> u64 {
+    u64::from(rounds) * tree_bytes(n, levels_to_skip(n, rounds, options.keep_bytes))
+}
+
 fn levels_to_skip(n: u32, rounds: u32, keep_bytes: u64) -> u32 {
     (0..max_skip(n)).find(|skip| u64::from(rounds) * tree_bytes(n, *skip) <= keep_bytes).unwrap_or(max_skip(n))
 }

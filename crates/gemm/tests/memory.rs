@@ -152,7 +152,7 @@ fn sizes_that_the_protocol_has_not_are_refused() {
         (MemoryTask { walkers: 0, ..task() }, MemoryError::Walkers(0)),
     ] {
         match MemoryFill::new(&task, &on) {
-            Err(ProveError::Memory(got)) => assert_eq!(got, error),
+            Err(ProveError::MemoryTask(got)) => assert_eq!(got, error),
             _ => panic!("{task:?} was not refused"),
         }
         let commit = MemoryCommit { task, fill_root: [0; 24] };

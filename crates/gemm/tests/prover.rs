@@ -3,12 +3,16 @@
 mod common;
 
 use common::{answer, cpu, run, task};
-use millrace_core::proof::{cell, matrix, ProofError, Query};
-use millrace_gemm::{bench, prove, Cpu, Kernel, Progress, ProveError, ProveOptions, RoundClaim};
+use millrace_core::proof::{cell, matrix, ProofError, Query, MAX_ROUNDS};
+use millrace_gemm::{
+    backends, check_memory, measure, prove, Backend, Cpu, Kernel, Memory, Progress, ProveError, ProveOptions, Round,
+    RoundClaim, RoundTree, RowsDone,
+};
 use serde_json::Value;
 use std::{
     ops::ControlFlow,
     sync::{Arc, LazyLock, Mutex},
+    time::Duration,
 };
 
 /// Three rounds of n = 256, as a second implementation computes them too.
@@ -102,11 +106,49 @@ fn sizes_that_the_protocol_has_not_are_refused() {
 }
 
 #[test]
-fn a_bench_measures_the_run_it_makes() {
-    let (bench, run) = bench(Arc::new(cpu()), 256, 4).unwrap();
-    assert_eq!(run.rounds().count(), 4);
-    let expected = 2.0 * 256f64.powi(3) * 4.0 / bench.elapsed.as_nanos() as f64;
+fn a_measurement_takes_the_time_asked_for_or_all_rounds() {
+    let backend = backends(2).unwrap().remove(0);
+    let go_on = |_| ControlFlow::Continue(());
+    let (bench, run) = measure(&backend, 256, Duration::from_secs(3_600), &go_on).unwrap();
+    assert_eq!((bench.rounds, run.rounds().count()), (MAX_ROUNDS, MAX_ROUNDS as usize));
+    let expected = 2.0 * 256f64.powi(3) * f64::from(MAX_ROUNDS) / bench.elapsed.as_nanos() as f64;
     assert_eq!(bench.gops, expected as u64);
     let RoundClaim { seed, .. } = run.rounds().next().unwrap();
     assert_eq!(*seed, millrace_core::proof::seed_0(&run.commit().task()));
+    let at_least = Duration::from_millis(300);
+    let (bench, _) = measure(&backend, 1_024, at_least, &go_on).unwrap();
+    assert!(bench.elapsed >= at_least || bench.rounds == MAX_ROUNDS, "{bench:?}");
+    let stop = |_| ControlFlow::Break(());
+    assert!(matches!(measure(&backend, 256, at_least, &stop), Err(ProveError::Stopped)));
+}
+
+/// The processor, on a machine with less memory.
+struct Small {
+    cpu: Cpu,
+    free_bytes: u64,
+}
+
+impl Backend for Small {
+    fn name(&self) -> &'static str {
+        self.cpu.name()
+    }
+
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+        self.cpu.round(round, skip, rows_done)
+    }
+
+    fn memory(&self, n: u32, tree_bytes: u64) -> Option<Memory> {
+        Some(Memory { free_bytes: self.free_bytes, ..self.cpu.memory(n, tree_bytes)? })
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_largest_n_that_does() {
+    let check = |free_mib: u64, n| check_memory(&Small { cpu: cpu(), free_bytes: free_mib << 20 }, n);
+    assert!(check(1_400, 16_384).is_ok());
+    let error = check(1_400, 65_536).unwrap_err();
+    assert!(matches!(error, ProveError::Memory { n: 65_536, free_mib: 1_400, fits: Some(16_384), .. }), "{error}");
+    assert!(error.to_string().contains("the largest n that fits is 16384"), "{error}");
+    assert!(check(1, 256).unwrap_err().to_string().contains("no n fits"));
+    assert!(matches!(check(1, 300), Err(ProveError::Task(ProofError::Size(300)))));
 }

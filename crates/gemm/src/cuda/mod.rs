@@ -8,7 +8,7 @@ mod library;
 mod plan;
 
 use crate::{
-    backend::{recompute_cells, Backend, ProveError, Round, RowsDone},
+    backend::{recompute_cells, Backend, Memory, ProveError, Round, RowsDone},
     bench::Parts,
     tree::{kept_nodes, RoundTree},
 };
@@ -19,7 +19,7 @@ use millrace_core::{
     merkle::EMPTY,
     proof::{matrix::Operand, CELLS_PER_LEAF},
 };
-use plan::{peak_gops, NoRoom, Plan, LANES};
+use plan::{least_bytes, peak_gops, NoRoom, Plan, LANES};
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -294,11 +294,12 @@ impl Cuda {
     fn plan(&self, card: &Card, n: u32, kept_node_bytes: u64) -> Result<Plan, ProveError> {
         // Freed memory goes back to the driver when the streams have come to their ends.
         card.context.synchronize().map_err(|error| self.failed(error))?;
-        let (free, _) = card.context.mem_get_info().map_err(|error| self.failed(error))?;
-        Plan::new(n, kept_node_bytes, free as u64).map_err(|NoRoom { needed_bytes, largest_n }| {
-            let [needed_mib, free_mib] = [needed_bytes, free as u64].map(|bytes| bytes >> 20);
-            let instead = largest_n.map_or(String::from("free some memory"), |n| format!("use n = {n} or less"));
-            self.failed(format!("n = {n} needs {needed_mib} MiB, of which {free_mib} are free; {instead}"))
+        let (free_bytes, _) = card.context.mem_get_info().map_err(|error| self.failed(error))?;
+        Plan::new(n, kept_node_bytes, free_bytes as u64).map_err(|NoRoom { needed_bytes, fits }| ProveError::Memory {
+            n,
+            needed_mib: needed_bytes.div_ceil(1 << 20),
+            free_mib: free_bytes as u64 >> 20,
+            fits,
         })
     }
 }
@@ -409,6 +410,11 @@ impl Backend for Cuda {
 
     fn peak_gops(&self) -> Option<u64> {
         self.peak_gops
+    }
+
+    fn memory(&self, n: u32, _tree_bytes: u64) -> Option<Memory> {
+        let (free_bytes, _) = self.lock().context.mem_get_info().ok()?;
+        Some(Memory { needed_bytes: least_bytes(n), free_bytes: free_bytes as u64 })
     }
 }
 

@@ -19,8 +19,10 @@ pub(super) struct Plan {
 /// Why a round does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoRoom {
+    /// What it would take with the smallest bands.
     pub needed_bytes: u64,
-    pub largest_n: Option<u32>,
+    /// The largest n that would fit.
+    pub fits: Option<u32>,
 }
 
 impl Plan {
@@ -34,13 +36,18 @@ impl Plan {
             if band_rows < TILE_ROWS {
                 // Half of n has a quarter of the tree.
                 let mut smaller = (1..).map(|halvings| (n >> halvings, kept_node_bytes >> (2 * halvings)));
-                let fits = smaller.find(|(n, kept)| *n < MIN_N || bytes(*n, TILE_ROWS, *kept) <= usable);
-                let largest_n = fits.map(|(n, _)| n).filter(|n| *n >= MIN_N);
-                return Err(NoRoom { needed_bytes: bytes(n, TILE_ROWS, kept_node_bytes), largest_n });
+                let first = smaller.find(|(n, kept)| *n < MIN_N || bytes(*n, TILE_ROWS, *kept) <= usable);
+                let fits = first.map(|(n, _)| n).filter(|n| *n >= MIN_N);
+                return Err(NoRoom { needed_bytes: bytes(n, TILE_ROWS, kept_node_bytes), fits });
             }
         }
         Ok(Self { band_rows })
     }
+}
+
+/// What a round takes at least, with the smallest bands and next to nothing kept of its tree.
+pub(super) fn least_bytes(n: u32) -> u64 {
+    bytes(n, TILE_ROWS, 0)
 }
 
 /// What a round takes: all of B, the kept nodes, and for each band under way its rows of A and C and the two lowest levels
@@ -89,9 +96,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_what_would() {
         let refused = Plan::new(65_536, 0, 4 * GIB).unwrap_err();
-        assert_eq!(refused.largest_n, Some(32_768));
+        assert_eq!(refused.fits, Some(32_768));
         assert!(refused.needed_bytes > 4 * GIB);
-        assert_eq!(Plan::new(256, 0, 100_000).unwrap_err().largest_n, None);
+        assert_eq!(Plan::new(256, 0, 100_000).unwrap_err().fits, None);
     }
 
     #[test]

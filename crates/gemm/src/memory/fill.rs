@@ -69,7 +69,7 @@ impl MemoryFill {
     /// Fills 32 bytes of memory for each word of the task and hashes them, in the current rayon pool.
     ///
     /// # Errors
-    /// [`ProveError::Memory`] where the sizes are not the protocol's, [`ProveError::Stopped`], [`ProveError::Backend`]
+    /// [`ProveError::MemoryTask`] where the sizes are not the protocol's, [`ProveError::Stopped`], [`ProveError::Backend`]
     /// where there is not so much memory.
     pub fn new(task: &MemoryTask, watch: &Watch) -> Result<Self, ProveError> {
         Self::with_words(task, watch, |hasher, lane, step, previous, references| {
