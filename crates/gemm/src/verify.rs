@@ -281,11 +281,12 @@ fn independent<'a>(entries: &[&'a OpenedEntry]) -> Vec<&'a OpenedEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bench, Cpu};
-    use millrace_core::proof::matrix;
+    use crate::{prove, Cpu, ProveOptions};
+    use millrace_core::proof::{matrix, Task};
     use proptest::prelude::*;
     use std::{
         cell::Cell,
+        ops::ControlFlow,
         sync::{
             atomic::{AtomicUsize, Ordering::SeqCst},
             Arc, LazyLock,
@@ -295,7 +296,10 @@ mod tests {
     const NEXT_BEACON: [u8; 32] = [8; 32];
 
     static HONEST: LazyLock<(Commit, Bundle)> = LazyLock::new(|| {
-        let (_, run) = bench(Arc::new(Cpu::new(2).unwrap()), 256, 2).unwrap();
+        let [deployment_id, node, beacon, nonce] = [1, 2, 3, 4].map(|byte| [byte; 32]);
+        let task = Task { deployment_id, node, gpu_index: 0, epoch: 5, beacon, nonce, n: 256, rounds: 2 };
+        let go_on = |_| ControlFlow::Continue(());
+        let run = prove(&task, Arc::new(Cpu::new(2).unwrap()), ProveOptions::default(), &go_on).unwrap();
         (*run.commit(), run.answer(&queries(run.commit(), &NEXT_BEACON)))
     });
 
