@@ -67,6 +67,9 @@ impl Kernel {
     pub(crate) fn multiply(self, a: &[i8], b: &PackedB, c: &mut [i32]) {
         let n = b.n();
         assert!(a.len() == c.len() && a.len().is_multiple_of(ROWS * n) && n.is_multiple_of(2 * PANEL));
+        if a.is_empty() {
+            return;
+        }
         match self {
             Self::Portable => blocked(a, b, c, portable::add_products),
             // SAFETY: `available` is where kernels come from, and found the instructions; `blocked` gives the lengths.
