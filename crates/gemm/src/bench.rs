@@ -42,7 +42,7 @@ pub fn measure(
     check_memory(backend.as_ref(), n)?;
     let mut rounds = 1;
     loop {
-        let (bench, run) = time(backend, n, rounds, watch)?;
+        let (bench, run) = bench(backend, n, rounds, watch)?;
         if bench.elapsed >= at_least || rounds == MAX_ROUNDS {
             return Ok((bench, run));
         }
@@ -71,7 +71,11 @@ pub fn check_memory(backend: &dyn Backend, n: u32) -> Result<(), ProveError> {
     }
 }
 
-fn time(
+/// Times a run of so many rounds over a made-up task.
+///
+/// # Errors
+/// As [`prove`].
+pub fn bench(
     backend: &Arc<dyn Backend>,
     n: u32,
     rounds: u32,

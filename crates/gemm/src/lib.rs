@@ -22,7 +22,7 @@ mod tree;
 mod verify;
 
 pub use backend::{backends, recompute_cells, Backend, Memory, ProveError, Round, RowsDone};
-pub use bench::{check_memory, measure, parts, Bench, Parts, Product};
+pub use bench::{bench, check_memory, measure, parts, Bench, Parts, Product};
 pub use bundle::{bundle_len, Bundle, OpenedEntry, RoundClaim};
 pub use cpu::Cpu;
 pub use cuda::Cuda;

@@ -12,6 +12,7 @@ use millrace_core::proof::operations;
 use millrace_gemm::{bench, Backend, Cpu};
 use millrace_oracle::testing::Stage;
 use rand::Rng;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread;
@@ -175,7 +176,8 @@ impl Subject {
     /// At the best speed of five runs.
     fn processor() -> Self {
         let (n, processor) = (512, Arc::new(Cpu::new(0).expect("threads can be started")));
-        let timed = || bench(processor.clone(), n, ROUNDS).expect("the task is of an allowed size").0.elapsed;
+        let go_on = |_| ControlFlow::Continue(());
+        let timed = || bench(&processor, n, ROUNDS, &go_on).expect("the task is of an allowed size").0.elapsed;
         let due = (0..5).map(|_| timed()).min().expect("there are five");
         let gops = (operations(n, ROUNDS) / due.as_nanos().max(1)) as u64;
         Self { processor: Some(processor), gops, n, due }
