@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use millrace_core::proof::{check_size, operations, MAX_N, MIN_N};
 use millrace_gemm::{
     backends, check_memory, measure, queries, verify_bundle, Backend, Bench, Bundle, ProveError, ProvenRun,
@@ -144,6 +144,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         }
     };
     bar.finish_and_clear();
+    // A run that was interrupted goes on telling how far it is.
+    bar.set_draw_target(ProgressDrawTarget::hidden());
     context.print(&measured);
     if let Some(chart) = chart {
         let points: Vec<_> = measured.rows.iter().map(|row| (row.n, row.gops)).collect();
@@ -183,8 +185,13 @@ fn bar(format: Format) -> ProgressBar {
     if format == Format::Json {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{msg} {bar:40} {percent:>3} %, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Before the first rows are done nobody can tell.
+    let left = |state: &ProgressState, f: &mut dyn fmt::Write| {
+        let _ = if state.pos() == 0 { write!(f, "-") } else { write!(f, "{} left", HumanDuration(state.eta())) };
+    };
+    let style = ProgressStyle::with_template("{msg} {bar:40} {percent:>3} %, {left}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("left", left);
     let bar = ProgressBar::new(1).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
@@ -238,6 +245,7 @@ fn measure_size(
         if bar.length() != Some(length) {
             bar.reset();
             bar.set_length(length);
+            bar.set_message(format!("n = {n}, rounds: {}", progress.rounds));
         }
         bar.set_position(u64::from(progress.rounds_done) * u64::from(progress.rows) + u64::from(progress.rows_done));
         ControlFlow::Continue(())
