@@ -162,7 +162,7 @@ impl Condition {
 
 /// What proves, and how fast it is.
 struct Subject {
-    processor: Option<Arc<Cpu>>,
+    processor: Option<Arc<dyn Backend>>,
     gops: u64,
     n: u32,
     due: Duration,
@@ -175,7 +175,8 @@ impl Subject {
 
     /// At the best speed of five runs.
     fn processor() -> Self {
-        let (n, processor) = (512, Arc::new(Cpu::new(0).expect("threads can be started")));
+        let n = 512;
+        let processor: Arc<dyn Backend> = Arc::new(Cpu::new(0).expect("threads can be started"));
         let go_on = |_| ControlFlow::Continue(());
         let timed = || bench(&processor, n, ROUNDS, &go_on).expect("the task is of an allowed size").0.elapsed;
         let due = (0..5).map(|_| timed()).min().expect("there are five");
