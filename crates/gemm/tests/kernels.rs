@@ -159,7 +159,7 @@ fn operands_are_the_blocks_of_core() {
 fn products_are_exact_at_the_extremes_too() {
     const MIN: u8 = i8::MIN as u8;
     const MAX: u8 = i8::MAX as u8;
-    let alternating = |at: usize| if (at / 3 + at / 256) % 2 == 0 { MIN } else { MAX };
+    let alternating = |at: usize| if (at / 3 + at / 256).is_multiple_of(2) { MIN } else { MAX };
     for (rows, n) in [(TILE_ROWS, 256), (2 * TILE_ROWS, 512)] {
         let of = |rows: u32, element: &dyn Fn(usize) -> u8| (0..(rows * n) as usize).map(element).collect::<Vec<_>>();
         check_products(rows, n, &lines(Operand::A, 0..rows, n), &lines(Operand::B, 0..n, n));

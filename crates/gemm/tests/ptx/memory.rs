@@ -32,7 +32,7 @@ impl Global {
     /// A pointer to an allocation of which only `len` bytes from `first` on are there to be used.
     pub fn alloc_part(&mut self, first: u64, len: usize) -> u64 {
         assert!(len.is_multiple_of(4) && first.is_multiple_of(4));
-        let pointer = (self.buffers.len() as u64 + 1 << REACH_BITS) - BELOW;
+        let pointer = ((self.buffers.len() as u64 + 1) << REACH_BITS) - BELOW;
         let words = len / 4;
         self.buffers.push(Buffer { start: pointer + first, words: vec![0; words], written: vec![0; words] });
         pointer

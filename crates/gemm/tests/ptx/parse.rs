@@ -285,7 +285,7 @@ impl Parser {
                 b: [self.slot(b)?; 2],
                 c: self.slots(&[c0, c1])?,
             },
-            ("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32", [o @ ..]) if o.len() == 14 => Op::Multiply {
+            ("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32", o) if o.len() == 14 => Op::Multiply {
                 size: 2,
                 d: self.slots(&o[..4])?,
                 a: self.slots(&o[4..8])?,
