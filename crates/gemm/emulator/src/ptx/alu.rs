@@ -59,8 +59,8 @@ instructions! {
     "setp.ge.u32" (a, b) => u64::from(low(a) >= low(b)),
     "setp.gt.u32" (a, b) => u64::from(low(a) > low(b)),
     "dp4a.s32.s32" (a, b, c) => {
-        let products = bytes(a).into_iter().zip(bytes(b)).map(|(a, b)| a * b);
-        low((c as i32).wrapping_add(products.sum()) as u64)
+        let products = [0, 8, 16, 24].map(|at| i32::from((a >> at) as i8) * i32::from((b >> at) as i8));
+        low((c as i32).wrapping_add(products[0] + products[1] + products[2] + products[3]) as u64)
     },
 }
 
@@ -76,10 +76,6 @@ fn low(x: u64) -> u64 {
 /// `len` modulo 256 ones, at most 32.
 fn ones(len: u64) -> u64 {
     (1 << (len & 0xff).min(32)) - 1
-}
-
-fn bytes(word: u64) -> [i32; 4] {
-    (word as u32).to_le_bytes().map(|byte| i32::from(byte as i8))
 }
 
 /// Each nibble of the selector names a byte of b ‖ a; its upper bit takes the sign of that byte instead, eight times.

@@ -20,8 +20,8 @@ pub enum Arg<'a> {
 }
 
 const WARP: usize = 32;
-/// Instructions after which a warp is held to run for ever. Our longest kernel needs a quarter.
-const MAX_STEPS: u64 = 1 << 24;
+/// Instructions after which a warp is held to run for ever. Our longest kernel needs half of them.
+const MAX_STEPS: u64 = 1 << 23;
 
 /// Runs blocks `blocks` of a grid, of `threads` threads each.
 pub fn launch(
@@ -165,19 +165,27 @@ impl Block<'_> {
     /// Until all of the warp's threads are done or at a barrier.
     fn run_warp(&mut self, warp: &mut Warp) -> Result<()> {
         loop {
-            let at = warp.at.into_iter().min().expect("a warp has lanes");
+            let mut at = warp.at.into_iter().min().expect("a warp has lanes");
             if at >= WAITING {
                 return Ok(());
             }
             let active = warp.at.map(|other| other == at);
-            self.step(warp, self.kernel.code[at as usize], &active).map_err(|(lane, what)| {
-                format!("line {}, thread {}: {what}", self.kernel.lines[at as usize], warp.threads.start + lane)
-            })?;
+            let others = warp.at.into_iter().filter(|other| *other != at).min().unwrap_or(DONE);
+            let mut straight = true;
+            while straight && at < others {
+                straight = self.step(warp, at, &active).map_err(|(lane, what)| {
+                    format!("line {}, thread {}: {what}", self.kernel.lines[at as usize], warp.threads.start + lane)
+                })?;
+                at += 1;
+            }
+            if straight {
+                (0..WARP).filter(|lane| active[*lane]).for_each(|lane| warp.at[lane] = at);
+            }
         }
     }
 
-    /// One instruction in the active lanes. The error is of a lane.
-    fn step(&mut self, warp: &mut Warp, op: Op, active: &[bool; WARP]) -> std::result::Result<(), (usize, String)> {
+    /// One instruction in the active lanes. False: it has set [`Warp::at`] itself. The error is of a lane.
+    fn step(&mut self, warp: &mut Warp, at: u32, active: &[bool; WARP]) -> std::result::Result<bool, (usize, String)> {
         let Self { params, memory, shared, .. } = self;
         let lanes = || (0..WARP).filter(|lane| active[*lane]);
         let first = warp.threads.start;
@@ -185,12 +193,12 @@ impl Block<'_> {
         if warp.steps > MAX_STEPS {
             return Err((0, "does not end".into()));
         }
-        match op {
+        match self.kernel.code[at as usize] {
             Op::Alu { alu, to, from } => {
                 let result = alu(from.map(|slot| warp.lanes(slot)));
-                let to = &mut warp.slots[usize::from(to)];
-                for lane in 0..WARP {
-                    to[lane] = if active[lane] { result[lane] } else { to[lane] };
+                match active.contains(&false) {
+                    false => warp.slots[usize::from(to)] = result,
+                    true => lanes().for_each(|lane| warp.set(to, lane, result[lane])),
                 }
             }
             Op::LoadParam { to, at, words } => {
@@ -259,8 +267,8 @@ impl Block<'_> {
             Op::LoadMatrix { to, address } => load_matrix(warp, shared, to, address)?,
             Op::Multiply { size, d, a, b, c } => multiply(warp, size, d, a, b, c),
             Op::Barrier => {
-                lanes().for_each(|lane| warp.at[lane] |= WAITING);
-                return Ok(());
+                lanes().for_each(|lane| warp.at[lane] = at | WAITING);
+                return Ok(false);
             }
             Op::Return => {
                 for lane in lanes() {
@@ -270,20 +278,17 @@ impl Block<'_> {
                     }
                     warp.at[lane] = DONE;
                 }
-                return Ok(());
+                return Ok(false);
             }
             Op::Branch { target, when } => {
                 for lane in lanes() {
                     let taken = when.is_none_or(|(predicate, value)| (warp.lanes(predicate)[lane] != 0) == value);
-                    warp.at[lane] = if taken { target } else { warp.at[lane] + 1 };
+                    warp.at[lane] = if taken { target } else { at + 1 };
                 }
-                return Ok(());
+                return Ok(false);
             }
         }
-        for (at, active) in warp.at.iter_mut().zip(active) {
-            *at += u32::from(*active);
-        }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -336,7 +341,7 @@ fn multiply(warp: &mut Warp, size: usize, d: [Slot; 4], a: [Slot; 4], b: [Slot; 
     for i in 0..2 * size {
         for lane in 0..WARP {
             let (row, col) = (&rows[8 * (i / 2) + lane / 4], &cols[lane % 4 * 2 + i % 2]);
-            let product = row.iter().zip(col).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>();
+            let product: i32 = (0..16 * size).map(|k| i32::from(row[k]) * i32::from(col[k])).sum();
             warp.set(d[i], lane, u64::from((c[i][lane] as i32).wrapping_add(product) as u32));
         }
     }
