@@ -7,6 +7,7 @@ mod alu;
 mod machine;
 mod memory;
 mod parse;
+#[cfg(test)]
 mod tests;
 
 pub use machine::{launch, Arg};
