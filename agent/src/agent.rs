@@ -50,8 +50,9 @@ pub struct Agent {
     pub provider: Pubkey,
     /// The nodes this machine stands for.
     pub nodes: Vec<Pubkey>,
-    /// What computes audits. An honest agent has an honest one; the type does not enforce it, the oracles do.
-    pub backend: Arc<dyn Backend>,
+    /// What computes audits: one for each GPU of this host, then the processor. An honest agent has honest ones; the type
+    /// does not enforce it, the oracles do.
+    pub backends: Vec<Arc<dyn Backend>>,
     /// Asks oracles, signing with the operator's key.
     pub http: SignedClient,
     /// What must survive.
@@ -70,18 +71,18 @@ pub struct Agent {
     _lock: File,
 }
 
-/// Runs an agent with `backend` until SIGTERM or SIGINT: all that a program around it has to do.
+/// Runs an agent with `backends` (see [`Agent::backends`]) until SIGTERM or SIGINT: all that a program around it has to do.
 ///
 /// # Errors
 /// When it cannot start, or a task fails.
-pub async fn run_until_signal(settings: Settings, backend: Arc<dyn Backend>) -> anyhow::Result<()> {
+pub async fn run_until_signal(settings: Settings, backends: Vec<Arc<dyn Backend>>) -> anyhow::Result<()> {
     settings.check()?;
     let key = keys::load(&settings.keypair)?;
     let chain = Arc::new(RpcChain::new(settings.rpc_url.clone()));
     let listener = TcpListener::bind(settings.listen).await.with_context(|| {
         format!("cannot listen on {}; is another program there? Give the agent another --listen", settings.listen)
     })?;
-    let agent = Agent::open(settings, chain, key, backend)?;
+    let agent = Agent::open(settings, chain, key, backends)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {
         tokio::select! {
@@ -102,7 +103,7 @@ impl Agent {
         settings: Settings,
         chain: Arc<dyn Chain>,
         key: Keypair,
-        backend: Arc<dyn Backend>,
+        backends: Vec<Arc<dyn Backend>>,
     ) -> anyhow::Result<Arc<Self>> {
         let dir = std::path::absolute(&settings.data_dir)?;
         let keypair = std::path::absolute(&settings.keypair)?;
@@ -134,7 +135,7 @@ impl Agent {
             seal_key,
             provider,
             nodes,
-            backend,
+            backends,
             journal,
             sandbox,
             view: watch::Sender::new(None),
@@ -154,7 +155,7 @@ impl Agent {
         tracing::info!(
             provider = %self.provider,
             operator = %self.key.pubkey(),
-            prover = self.backend.name(),
+            provers = %self.backends.iter().map(|backend| backend.name()).collect::<Vec<_>>().join(", "),
             limits = if self.sandbox.has_cgroups() { "cgroup" } else { "watchdog" },
             environments = %Environment::list(&self.settings.environments_dir).join(", "),
             "starting"

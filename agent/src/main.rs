@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use millrace_agent::{run_until_signal, Settings};
-use millrace_gemm::{backends, measure, Backend};
+use millrace_gemm::{backends, measure};
 use tracing_subscriber::EnvFilter;
 
 /// The provider's daemon of Millrace: proves what its nodes can do, bids for jobs, runs them in a sandbox.
@@ -101,8 +100,8 @@ async fn main() -> anyhow::Result<()> {
                 false => log.init(),
             }
             let settings = flags.settings()?;
-            let backend = best_backend(settings.audits.threads)?;
-            run_until_signal(settings, backend).await
+            let backends = backends(settings.audits.threads).context("the prover cannot start")?;
+            run_until_signal(settings, backends).await
         }
         Command::Bench { n, threads } => bench(n, threads),
     }
@@ -112,7 +111,8 @@ async fn main() -> anyhow::Result<()> {
 const MEASURE_FOR: Duration = Duration::from_secs(2);
 
 fn bench(n: u32, threads: usize) -> anyhow::Result<()> {
-    let backend = best_backend(threads)?;
+    // The best of them; the processor is always one.
+    let backend = backends(threads).context("the prover cannot start")?.swap_remove(0);
     eprintln!("measuring {} on {n} x {n}, about {} s", backend.name(), MEASURE_FOR.as_secs() + 1);
     let (bench, _) = measure(&backend, n, MEASURE_FOR, &|_| ControlFlow::Continue(()))?;
     let millis = u64::try_from(bench.elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -121,9 +121,4 @@ fn bench(n: u32, threads: usize) -> anyhow::Result<()> {
     });
     println!("{answer:#}");
     Ok(())
-}
-
-fn best_backend(threads: usize) -> anyhow::Result<Arc<dyn Backend>> {
-    // The processor is always one.
-    Ok(backends(threads).context("the prover cannot start")?.swap_remove(0))
 }

@@ -12,5 +12,5 @@ use millrace_gemm::Cpu;
 pub fn run(config: &Path, skip_percent: u32) -> Result<()> {
     let settings = Settings::read(config)?;
     let backend = Arc::new(Lazy::rows(Cpu::new(settings.audits.threads)?, skip_percent));
-    tokio::runtime::Runtime::new()?.block_on(run_until_signal(settings, backend))
+    tokio::runtime::Runtime::new()?.block_on(run_until_signal(settings, vec![backend]))
 }

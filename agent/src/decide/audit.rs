@@ -81,6 +81,17 @@ fn is_wanting(facts: &AuditFacts, is_drawn: bool) -> bool {
     expires_within(MUST_RENEW_EPOCHS) || (is_drawn && expires_within(MAY_RENEW_EPOCHS))
 }
 
+/// What computes the audits of a GPU of a node of this class, of `provers`: one for each card of the host, in order, then
+/// the processor. The processor stands in on a host without cards, and is what a node of class CPU is measured by. None
+/// where the host has cards, but not so many.
+pub fn prover<T>(provers: &[T], class: u8, gpu_index: u32) -> Option<&T> {
+    let (processor, cards) = provers.split_last()?;
+    match class == NodeClass::Gpu as u8 && !cards.is_empty() {
+        true => cards.get(gpu_index as usize),
+        false => Some(processor),
+    }
+}
+
 /// Size of an audit that takes about `target_millis` at the claimed speed: n and rounds. A faster machine just ends
 /// sooner. At least four rounds where there is time for them, so that the chain of seeds means something.
 pub fn audit_size(claimed_gops: u64, class: u8, target_millis: u64) -> (u32, u32) {
@@ -118,6 +129,17 @@ mod tests {
             epoch_secs: 100,
             every_epochs: 1 << 40,
         }
+    }
+
+    #[test]
+    fn each_gpu_is_measured_by_the_card_of_its_number_and_class_cpu_by_the_processor() {
+        let (gpu, cpu) = (NodeClass::Gpu as u8, NodeClass::Cpu as u8);
+        let two_cards = ["card 0", "card 1", "processor"];
+        assert_eq!(prover(&two_cards, gpu, 1), Some(&"card 1"));
+        assert_eq!(prover(&two_cards, gpu, 2), None);
+        assert_eq!(prover(&two_cards, cpu, 0), Some(&"processor"));
+        assert_eq!(prover(&["processor"], gpu, 3), Some(&"processor"));
+        assert_eq!(prover::<&str>(&[], cpu, 0), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::next_view;
 use crate::agent::Agent;
-use crate::decide::audit::{audit_size, should_audit, AuditFacts};
+use crate::decide::audit::{audit_size, prover, should_audit, AuditFacts};
 use crate::journal::SignedCommit;
 use crate::supervisor::blocking;
 use crate::view::{Seat, View};
@@ -174,7 +174,18 @@ fn is_early(error: &WireError) -> bool {
 }
 
 async fn prove_off_thread(agent: &Arc<Agent>, task: Task, stop: &CancellationToken) -> anyhow::Result<ProvenRun> {
-    let (backend, stop) = (agent.backend.clone(), stop.clone());
+    let class = {
+        let view = agent.view.borrow();
+        let node = view.as_ref().and_then(|view| view.node(&Pubkey::from(task.node)));
+        node.context("the node is gone")?.class
+    };
+    let backend = prover(&agent.backends, class, task.gpu_index).with_context(|| {
+        let (gpu_index, cards) = (task.gpu_index, agent.backends.len() - 1);
+        format!(
+            "the node is registered with a GPU {gpu_index}, but only {cards} of this host can prove; see nvidia-smi"
+        )
+    })?;
+    let (backend, stop) = (backend.clone(), stop.clone());
     let go_on = move |_| if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     Ok(blocking(move || prove(&task, backend, ProveOptions::default(), &go_on)).await??)
 }

@@ -126,7 +126,7 @@ impl Market {
         let listen = listener.local_addr()?;
         let settings = Settings { listen, ..self.settings.clone() };
         let operator = keys::load(&settings.keypair)?;
-        let agent = Agent::open(settings, self.chain.clone(), operator, Arc::new(Cpu::new(1)?))?;
+        let agent = Agent::open(settings, self.chain.clone(), operator, vec![Arc::new(Cpu::new(1)?)])?;
         ready(listen.port());
         agent.run(listener, stop).await
     }

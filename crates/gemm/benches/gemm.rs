@@ -1,13 +1,16 @@
 //! Operations a second, a multiply-add counted as two, of each kernel on one thread: the product alone, of the rows that
 //! a thread computes at once, and a whole round with generation and hashing.
 
+mod cpu_time;
+
+use cpu_time::{criterion, CpuTime};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use millrace_gemm::{Backend, Cpu, Kernel, Product, Round};
 use std::{ops::ControlFlow, time::Duration};
 
 const SEED: [u8; 32] = [7; 32];
 
-fn product(c: &mut Criterion) {
+fn product(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("product");
     group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
     let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread starts");
@@ -22,7 +25,7 @@ fn product(c: &mut Criterion) {
     }
 }
 
-fn round(c: &mut Criterion) {
+fn round(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("round");
     group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(2));
     for n in [1024, 2048] {
@@ -43,7 +46,7 @@ fn kernels(n: u32) -> impl Iterator<Item = Kernel> {
 }
 
 fn main() {
-    let mut c = Criterion::default().configure_from_args();
+    let mut c = criterion();
     product(&mut c);
     round(&mut c);
     c.final_summary();

@@ -1,10 +1,13 @@
 //! Blocks a second for each way of hashing that this processor has; a block is 32 elements of an operand.
 
+mod cpu_time;
+
+use cpu_time::{criterion, CpuTime};
 use criterion::{Criterion, Throughput};
 use millrace_gemm::sha::Sha;
 use std::hint::black_box;
 
-fn sha(c: &mut Criterion) {
+fn sha(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("sha");
     let messages = [[0x6d69_6c6c; 16]; 16];
     group.throughput(Throughput::Elements(messages.len() as u64));
@@ -14,7 +17,7 @@ fn sha(c: &mut Criterion) {
 }
 
 fn main() {
-    let mut c = Criterion::default().configure_from_args();
+    let mut c = criterion();
     sha(&mut c);
     c.final_summary();
 }

@@ -5,14 +5,16 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod cpu_time;
 
 use common::{answer, cpu, run, task, zeros, NEXT_BEACON};
+use cpu_time::{criterion, CpuTime};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use millrace_core::proof::QUERIES;
 use millrace_gemm::{verify_batch, verify_bundle, Bundle, Refusal};
 use std::time::Duration;
 
-fn one(c: &mut Criterion) {
+fn one(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("verify");
     group.sample_size(20).measurement_time(Duration::from_secs(3));
     for n in [4096, 16_384, 65_536] {
@@ -28,7 +30,7 @@ fn one(c: &mut Criterion) {
     }
 }
 
-fn hostile(c: &mut Criterion) {
+fn hostile(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("hostile");
     group.sample_size(20).measurement_time(Duration::from_secs(2));
     let run = run(&task(2048, 1), cpu());
@@ -69,9 +71,12 @@ fn batch(c: &mut Criterion) {
 }
 
 fn main() {
-    let mut c = Criterion::default().configure_from_args();
+    let mut c = criterion();
     one(&mut c);
     hostile(&mut c);
+    c.final_summary();
+    // Threads side by side are not to be added up.
+    let mut c = Criterion::default().configure_from_args();
     batch(&mut c);
     c.final_summary();
 }

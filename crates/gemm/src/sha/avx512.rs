@@ -95,17 +95,18 @@ fn load(words: &[[u32; 16]; 16]) -> [__m512i; 16] {
 #[target_feature(enable = "avx512f")]
 fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
     // quads[g][c]: of each 4-word group, column c of rows 4g..4g + 4.
-    let quads = [0, 1, 2, 3].map(|g| {
-        let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
+    let mut quads = [[_mm512_setzero_si512(); 4]; 4];
+    for (quad, [a, b, c, d]) in quads.iter_mut().zip(rows.as_chunks().0) {
+        let (a, b, c, d) = (*a, *b, *c, *d);
         let (ab0, ab2) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
         let (cd0, cd2) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-        [
+        *quad = [
             _mm512_unpacklo_epi64(ab0, cd0),
             _mm512_unpackhi_epi64(ab0, cd0),
             _mm512_unpacklo_epi64(ab2, cd2),
             _mm512_unpackhi_epi64(ab2, cd2),
-        ]
-    });
+        ];
+    }
     let mut out = rows;
     for c in 0..4 {
         let [p, q, r, s] = [quads[0][c], quads[1][c], quads[2][c], quads[3][c]];

@@ -25,7 +25,12 @@ fn compress(messages: &[[u32; 16]; PAIR], out: &mut [[u32; 8]; PAIR]) {
     let [a, b, c, d, e, f, g, h] = INITIAL.map(|word| word as i32);
     let initial = [_mm_set_epi32(a, b, e, f), _mm_set_epi32(c, d, g, h)];
     let mut states = [initial; PAIR];
-    let mut w = messages.map(|message| [0, 4, 8, 12].map(|at| load(&message, at)));
+    let mut w = [[_mm_setzero_si128(); 4]; PAIR];
+    for (w, message) in w.iter_mut().zip(messages) {
+        for (i, w) in w.iter_mut().enumerate() {
+            *w = load(message, 4 * i);
+        }
+    }
     // Four rounds, and the words that they need sixteen rounds later.
     macro_rules! rounds {
         ($($i:literal)*) => {$(
