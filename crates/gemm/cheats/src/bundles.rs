@@ -1,9 +1,10 @@
 //! Provers whose answers are not the answers asked for.
 
-use crate::{cpu, found, judged, rng, run, task, Cheat, Kind, Trial};
+use crate::answers::Answers;
+use crate::{cpu, judged, not_found, rng, run, task, Cheat, Kind, Trial};
 use millrace_core::proof::QUERIES;
 use millrace_gemm::cheats::Lazy;
-use millrace_gemm::{queries, verify_bundle, Bundle, ProvenRun, Refusal, Round};
+use millrace_gemm::{queries, verify_bundle, Bundle, Refusal, Round};
 use rand::{rngs::StdRng, Rng};
 use std::sync::LazyLock;
 
@@ -12,7 +13,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
         name,
         does,
         caught_by,
-        expected: 1.0,
+        missed: 0.0,
         kind: Kind::Answer,
         trial: spoiled(spoil),
     };
@@ -25,7 +26,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
             does: "skips 10% of the rows and answers for a computed row where a skipped one is asked for",
             caught_by: INDICES,
             // Only where a skipped row is asked for is there anything to hide.
-            expected: found(f64::from(skipped_rows()) / 256.0),
+            missed: not_found(f64::from(skipped_rows()) / 256.0),
             kind: Kind::Answer,
             trial: other_rows(),
         },
@@ -76,7 +77,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
 
 /// An honest run, whose answer `spoil` spoils. Detected: refused as a value and as bytes, where the honest answer passes.
 fn spoiled(spoil: fn(&mut Bundle, &mut StdRng)) -> Trial {
-    let made: LazyLock<ProvenRun> = LazyLock::new(|| run(&task(256, 2), cpu()));
+    let made: LazyLock<Answers> = LazyLock::new(|| Answers::of(run(&task(256, 2), cpu())));
     Box::new(move |seed| {
         let mut rng = rng(seed);
         let commit = made.commit();
@@ -102,8 +103,9 @@ fn skipped_rows() -> u32 {
 
 /// Skips rows and answers for others where one of them is asked for.
 fn other_rows() -> Trial {
-    let made: LazyLock<(ProvenRun, Vec<bool>)> =
-        LazyLock::new(|| (run(&task(256, 2), Lazy::rows(cpu(), LAZY_PERCENT)), (0..256).map(skips).collect()));
+    let made: LazyLock<(Answers, Vec<bool>)> = LazyLock::new(|| {
+        (Answers::of(run(&task(256, 2), Lazy::rows(cpu(), LAZY_PERCENT))), (0..256).map(skips).collect())
+    });
     Box::new(move |seed| {
         let (run, is_skipped) = &*made;
         let next_beacon = rng(seed).random();

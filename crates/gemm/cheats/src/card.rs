@@ -1,28 +1,23 @@
 //! Cards of known speed.
 
-use millrace_core::proof::operations;
 use millrace_gemm::{Backend, Cpu, ProveError, Round, RoundTree, RowsDone};
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Does the work on the processor, then waits until a card of this speed would have done it. It is never faster than it
+/// Does the work on the processor, then waits until a card of its speed would have done it. It is never faster than it
 /// says, whatever else the machine does, and as slow as that where the processor is much faster.
 pub(crate) struct Card {
     cpu: Cpu,
-    gops: u64,
+    takes: Duration,
+    rounds: u32,
     began: Mutex<Instant>,
 }
 
 impl Card {
-    /// A card of 10⁹ operations a second times `gops`.
-    pub(crate) fn new(gops: u64) -> Self {
-        Self { cpu: crate::cpu(), gops, began: Mutex::new(Instant::now()) }
-    }
-
-    /// What a run takes it.
-    pub(crate) fn takes(gops: u64, n: u32, rounds: u32) -> Duration {
-        Duration::from_nanos((operations(n, rounds) / u128::from(gops)) as u64)
+    /// A card which a run of so many rounds takes so long.
+    pub(crate) fn new(takes: Duration, rounds: u32) -> Self {
+        Self { cpu: crate::cpu(), takes, rounds, began: Mutex::new(Instant::now()) }
     }
 }
 
@@ -41,7 +36,7 @@ impl Backend for Card {
         };
         let tree = self.cpu.round(round, skip, rows_done)?;
         // From the run's begin, so that what one sleep takes too long the next makes good.
-        sleep(Self::takes(self.gops, round.n, round.index + 1).saturating_sub(began.elapsed()));
+        sleep((self.takes * (round.index + 1) / self.rounds).saturating_sub(began.elapsed()));
         Ok(tree)
     }
 }

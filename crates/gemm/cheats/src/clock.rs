@@ -8,7 +8,7 @@ use crate::conversation::{answer, commit_with, node, T4_GOPS};
 use crate::{link, rng, run_on, Cheat, Kind, RUNTIME};
 use millrace::state::{Node, NodeClass};
 use millrace_core::leaves::Verdict;
-use millrace_core::proof::{Commit, COMMIT_LEN};
+use millrace_core::proof::{operations, Commit, COMMIT_LEN};
 use millrace_gemm::{queries, Cpu};
 use millrace_oracle::testing::{audit_task, commit_request, operator, Stage};
 use millrace_wire::messages::Share;
@@ -16,24 +16,29 @@ use millrace_wire::server::unix_now;
 use rand::{rngs::StdRng, Rng};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{spawn_blocking, JoinSet};
 
 /// Size of the timed audits, and the speed of the card: together half a second.
-pub(crate) const N: u32 = 256;
-pub(crate) const ROUNDS: u32 = 64;
-pub(crate) const CARD_GOPS: u64 = 4;
+const N: u32 = 256;
+const ROUNDS: u32 = 64;
+const CARD_GOPS: u64 = 4;
+
+fn card() -> Card {
+    Card::new(Duration::from_nanos(operations(N, ROUNDS) as u64 / CARD_GOPS), ROUNDS)
+}
 
 pub(crate) fn cheats() -> Vec<Cheat> {
-    let cheat = |name, does, caught_by, expected, kind, trial| Cheat { name, does, caught_by, expected, kind, trial };
+    let cheat = |name, does, caught_by, missed, kind, trial| Cheat { name, does, caught_by, missed, kind, trial };
     const CLOCK: &str = "the oracle's clock, which runs from the node's first share";
     vec![
         cheat(
             "one GPU answering for two",
             "runs for one GPU, then for the other, and asks for the second share only then",
             CLOCK,
-            1.0,
+            0.0,
             Kind::Timed,
             Box::new(|seed| RUNTIME.block_on(one_for_two(rng(seed)))),
         ),
@@ -41,7 +46,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
             "low tier claiming high",
             "claims a little more than twice its speed",
             CLOCK,
-            1.0,
+            0.0,
             Kind::Timed,
             Box::new(|seed| RUNTIME.block_on(low_tier(rng(seed)))),
         ),
@@ -49,7 +54,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
             "lying clock",
             "signs its request for a share as of later and its commit as of earlier, up to a minute each",
             "the oracle's clock, and its limit of 30 s between two clocks",
-            1.0,
+            0.0,
             Kind::Timed,
             Box::new(|seed| RUNTIME.block_on(lying_clock(rng(seed)))),
         ),
@@ -57,7 +62,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
             "CPU claiming GPU, n = 4,096",
             "claims the speed of a T4 and computes what a GPU is asked for on all cores",
             CLOCK,
-            1.0,
+            0.0,
             Kind::Large,
             Box::new(|seed| RUNTIME.block_on(processor_as_gpu(rng(seed)))),
         ),
@@ -65,7 +70,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
             "proxy to another host",
             "has a card in another place, 20 ms away, compute for a node that has none",
             "nothing: the work is done, only elsewhere",
-            0.0,
+            1.0,
             Kind::Timed,
             Box::new(|seed| RUNTIME.block_on(proxied(rng(seed)))),
         ),
@@ -84,7 +89,7 @@ fn is_slow(stage: &Stage, claim: &Node) -> bool {
 async fn one_for_two(mut rng: StdRng) -> bool {
     let claim = node(NodeClass::Cpu, 2, 2 * CARD_GOPS);
     let stage = stage(claim).await;
-    let card = Arc::new(Card::new(CARD_GOPS));
+    let card = Arc::new(card());
     let (first, _) = commit_with(&stage, 0, card.clone(), N, ROUNDS).await;
     let (second, _) = commit_with(&stage, 1, card, N, ROUNDS).await;
     let next_beacon = rng.random();
@@ -98,7 +103,7 @@ async fn one_for_two(mut rng: StdRng) -> bool {
 async fn low_tier(mut rng: StdRng) -> bool {
     let claim = node(NodeClass::Cpu, 1, 2 * CARD_GOPS + 1);
     let stage = stage(claim).await;
-    let (run, _) = commit_with(&stage, 0, Arc::new(Card::new(CARD_GOPS)), N, ROUNDS).await;
+    let (run, _) = commit_with(&stage, 0, Arc::new(card()), N, ROUNDS).await;
     let next_beacon = rng.random();
     stage.latch_next(next_beacon).await;
     answer(&stage, &run, &next_beacon).await.expect("every entry is right");
@@ -115,8 +120,7 @@ async fn lying_clock(mut rng: StdRng) -> bool {
     let (200, share) = asked else { return asked.0 == 401 && later >= 30 };
     let share: Share = serde_json::from_slice(&share).expect("the oracle gives a share");
     let task = audit_task(&share, 0, N, ROUNDS);
-    let run =
-        spawn_blocking(move || run_on(&task, Arc::new(Card::new(CARD_GOPS)))).await.expect("a run does not panic");
+    let run = spawn_blocking(move || run_on(&task, Arc::new(card()))).await.expect("a run does not panic");
     let request = commit_request(run.commit(), &share, &operator());
     let body = serde_json::to_vec(&request).expect("a request is JSON");
     let sent = stage
@@ -147,14 +151,20 @@ async fn proxied(mut rng: StdRng) -> bool {
     let stage = stage(node(NodeClass::Cpu, 1, CARD_GOPS)).await;
     let next_beacon = rng.random();
     let path = link::Path { delay_ms: 10, ..link::Path::default() };
-    audit_elsewhere(&stage, path, next_beacon).await;
+    audit_elsewhere(&stage, path, card(), (N, ROUNDS), next_beacon).await;
     stage.verdict() != Some(Verdict::Passed)
 }
 
 /// An audit of a node without a card: it forwards the task to a host that has one, over `path`, and the commit and the
 /// answer that come back to the oracle.
-pub(crate) async fn audit_elsewhere(stage: &Stage, path: link::Path, next_beacon: [u8; 32]) {
-    let (host, _serving) = other_host().await;
+pub(crate) async fn audit_elsewhere(
+    stage: &Stage,
+    path: link::Path,
+    card: Card,
+    (n, rounds): (u32, u32),
+    next_beacon: [u8; 32],
+) {
+    let (host, _serving) = other_host(card).await;
     let link = link::Link::open(host, path);
     // Connected beforehand: a cheat would be.
     let mut connection = TcpStream::connect(link.address).await.expect("the link is open");
@@ -162,12 +172,12 @@ pub(crate) async fn audit_elsewhere(stage: &Stage, path: link::Path, next_beacon
     exchange(&mut connection, &[0; COMMIT_LEN], 1).await;
 
     let share = stage.share(0).await.expect("an oracle gives its share");
-    let task = audit_task(&share, 0, N, ROUNDS);
+    let task = audit_task(&share, 0, n, rounds);
     let super_root = exchange(&mut connection, &task.commit([0; 24]).to_bytes(), 24).await;
     let commit = task.commit(super_root.try_into().expect("24 bytes were read"));
     stage.commit(&commit, &share).await.expect("an oracle takes the commit");
     stage.latch_next(next_beacon).await;
-    let bundle = exchange(&mut connection, &next_beacon, millrace_gemm::bundle_len(N, ROUNDS)).await;
+    let bundle = exchange(&mut connection, &next_beacon, millrace_gemm::bundle_len(n, rounds)).await;
     stage.answer(&commit, bundle).await.expect("every entry is right");
 }
 
@@ -179,7 +189,7 @@ async fn exchange(connection: &mut TcpStream, request: &[u8], answer_len: usize)
 }
 
 /// A host with a card: reads a greeting, a task and a beacon, and answers with a byte, a super-root and a bundle.
-async fn other_host() -> (SocketAddr, JoinSet<()>) {
+async fn other_host(card: Card) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
     let address = listener.local_addr().expect("it is bound");
     let mut serving = JoinSet::new();
@@ -192,7 +202,7 @@ async fn other_host() -> (SocketAddr, JoinSet<()>) {
         asking.write_all(&[0]).await.expect("the node waits");
         asking.read_exact(&mut bytes).await.expect("the node asks");
         let task = Commit::from_bytes(&bytes).expect("the node sends a task").task();
-        let run = spawn_blocking(move || run_on(&task, Arc::new(Card::new(CARD_GOPS)))).await;
+        let run = spawn_blocking(move || run_on(&task, Arc::new(card))).await;
         let run = run.expect("a run does not panic");
         asking.write_all(&run.commit().super_root).await.expect("the node waits");
         asking.read_exact(&mut next_beacon).await.expect("the node asks");

@@ -1,6 +1,6 @@
 //! Provers that cheat in the conversation with an oracle. Each trial has an oracle of its own, over HTTP.
 
-use crate::{cpu, found, rng, run, run_on, Cheat, Kind, Trial, RUNTIME};
+use crate::{cpu, not_found, rng, run, run_on, Cheat, Kind, Trial, RUNTIME};
 use millrace::state::{Node, NodeClass};
 use millrace_core::leaves::Verdict;
 use millrace_core::proof::Commit;
@@ -18,7 +18,7 @@ pub(crate) const T4_GOPS: u64 = 130_000;
 
 pub(crate) fn cheats() -> Vec<Cheat> {
     let cheat =
-        |name, does, caught_by, trial| Cheat { name, does, caught_by, expected: 1.0, kind: Kind::Conversation, trial };
+        |name, does, caught_by, trial| Cheat { name, does, caught_by, missed: 0.0, kind: Kind::Conversation, trial };
     vec![
         cheat(
             "precompute",
@@ -64,7 +64,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
             conversation(garbage),
         ),
         Cheat {
-            expected: found(1.0 / 256.0),
+            missed: not_found(1.0 / 256.0),
             ..cheat(
                 "commit without bundle",
                 "leaves one row of 256 at zero and answers only when no query falls on it",

@@ -1,9 +1,10 @@
 //! Provers whose entries are not the product.
 
-use crate::{cpu, found, judged, rng, run, task, Cheat, Kind, Trial};
+use crate::answers::Answers;
+use crate::{cpu, judged, not_found, rng, run, task, Cheat, Kind, Trial};
 use millrace_core::proof::matrix::{self, Operand, BIAS, BLOCK_LEN};
 use millrace_gemm::cheats::{Lazy, Tamper};
-use millrace_gemm::{queries, Backend, ProvenRun, Refusal, Round};
+use millrace_gemm::{queries, Backend, Refusal, Round};
 use rand::Rng;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -16,7 +17,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
         name,
         does,
         caught_by: "wrong entries among the queries",
-        expected: found(wrong_fraction),
+        missed: not_found(wrong_fraction),
         kind: Kind::Answer,
         trial,
     };
@@ -83,7 +84,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
 fn asked<B: Backend + 'static>(rounds: u32, make: impl Fn() -> B + Send + Sync + 'static) -> Trial {
     let made = OnceLock::new();
     Box::new(move |seed| {
-        let proven: &ProvenRun = made.get_or_init(|| run(&task(N, rounds), make()));
+        let proven = made.get_or_init(|| Answers::of(run(&task(N, rounds), make())));
         let next_beacon = rng(seed).random();
         let bundle = proven.answer(&queries(proven.commit(), &next_beacon));
         matches!(judged(proven.commit(), &next_beacon, &bundle.to_bytes()), Err(Refusal::WrongEntries(_)))

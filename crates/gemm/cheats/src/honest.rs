@@ -2,13 +2,12 @@
 //! speed.
 
 use crate::card::Card;
-use crate::clock::{audit_elsewhere, CARD_GOPS, N, ROUNDS};
+use crate::clock::audit_elsewhere;
 use crate::conversation::{answer, commit_with, node};
 use crate::link::{Link, Path};
 use crate::{each_at_once, rng, trial_seed, RUNTIME};
 use millrace::state::NodeClass;
 use millrace_core::leaves::Verdict;
-use millrace_core::proof::operations;
 use millrace_gemm::{bench, Backend, Cpu};
 use millrace_oracle::testing::Stage;
 use rand::Rng;
@@ -31,10 +30,8 @@ pub struct Condition {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Prover {
-    /// A card of known speed, half a second.
+    /// A card of known speed.
     Card,
-    /// A card of known speed, as long as a real audit.
-    CardOfRealLength,
     /// Two cards at once.
     TwoCards,
     /// A card that is not there, but this far away.
@@ -60,11 +57,6 @@ impl Outcome {
         self.due.as_secs_f64() / self.measured.as_secs_f64()
     }
 
-    /// The same, had the run taken 3 s: what is lost is lost once an audit, however long it is.
-    pub fn ratio_in_3_secs(&self) -> f64 {
-        3.0 / (3.0 + self.measured.as_secs_f64() - self.due.as_secs_f64())
-    }
-
     /// Whether a node that claims its true speed would be suspended.
     pub fn is_rejected(&self) -> bool {
         !self.has_passed || self.ratio() < 0.5
@@ -73,12 +65,12 @@ impl Outcome {
 
 /// All conditions.
 pub fn conditions() -> Vec<Condition> {
-    let card = |name, path| Condition { name, trials: 100, prover: Prover::Card, path, is_loaded: false };
+    let card = |name, path| Condition { name, trials: 60, prover: Prover::Card, path, is_loaded: false };
     let none = Path::default();
     let far = Path { delay_ms: 75, ..none };
     let worst = Path { delay_ms: 150, jitter_ms: 100, loss: 0.02, kbps: 1_000 };
     vec![
-        card("none: a card, an idle machine", none),
+        card("none: a card", none),
         Condition { is_loaded: true, ..card("none: a card, all cores of its host burning", none) },
         Condition { prover: Prover::TwoCards, ..card("none: two cards at once", none) },
         card("none: a card, a round trip of 150 ms", far),
@@ -86,16 +78,15 @@ pub fn conditions() -> Vec<Condition> {
         card("none: a card, a round trip of 150 ms with 5% loss", Path { loss: 0.05, ..far }),
         card("none: a card, a link of 256 kbit/s", Path { kbps: 256, ..none }),
         card("none: a card, 300 ms, 200 ms of jitter, 2% loss and 1 Mbit/s", worst),
-        Condition { prover: Prover::CardOfRealLength, trials: 24, ..card("none: the same link, a run of 3 s", worst) },
         Condition {
             prover: Prover::CardElsewhere(Path { delay_ms: 10, ..none }),
             ..card("proxy to a card 20 ms away", none)
         },
         Condition { prover: Prover::CardElsewhere(far), ..card("proxy to a card 150 ms away", none) },
-        Condition { prover: Prover::Processor, trials: 20, ..card("none: a processor, an idle machine", none) },
+        Condition { prover: Prover::Processor, trials: 15, ..card("none: a processor", none) },
         Condition {
             prover: Prover::Processor,
-            trials: 20,
+            trials: 15,
             is_loaded: true,
             ..card("none: a processor, all its cores burning", none)
         },
@@ -113,8 +104,8 @@ impl Condition {
         let (at_once, subject) = match self.prover {
             // Alone on the machine, as a prover is.
             Prover::Processor => (1, Subject::processor()),
-            Prover::CardOfRealLength => (4, Subject::card(6, 512)),
-            _ => (4, Subject::card(CARD_GOPS, N)),
+            // They only wait.
+            _ => (15, Subject::card()),
         };
         let _load = self.is_loaded.then(Load::begin);
         each_at_once(at_once, trials, &|i| {
@@ -128,17 +119,16 @@ impl Condition {
     async fn audit(&self, subject: &Subject, next_beacon: [u8; 32]) -> Outcome {
         let cards = if self.prover == Prover::TwoCards { 2 } else { 1 };
         let mut link = None;
-        let stage = Stage::open(node(NodeClass::Cpu, cards, subject.gops * u64::from(cards)), |oracle| {
-            link.insert(Link::open(oracle, self.path)).address
-        });
+        let stage =
+            Stage::open(node(NodeClass::Cpu, cards, 1), |oracle| link.insert(Link::open(oracle, self.path)).address);
         let stage = stage.await;
         // As an agent that is in touch with its oracles: what it sends first finds an open connection.
         let _ = stage.agent.get_bytes(&format!("{}/v1/health", stage.url)).await;
         let mut has_answered = true;
         if let Prover::CardElsewhere(path) = self.prover {
-            audit_elsewhere(&stage, path, next_beacon).await;
+            audit_elsewhere(&stage, path, subject.card_alone(), (N, subject.rounds), next_beacon).await;
         } else {
-            let commit = |gpu_index| commit_with(&stage, gpu_index, subject.backend(), subject.n, ROUNDS);
+            let commit = |gpu_index| commit_with(&stage, gpu_index, subject.backend(), N, subject.rounds);
             let mut runs = vec![];
             if cards == 2 {
                 let (first, second) = tokio::join!(commit(0), commit(1));
@@ -160,34 +150,39 @@ impl Condition {
     }
 }
 
+const N: u32 = 256;
+
 /// What proves, and how fast it is.
 struct Subject {
     processor: Option<Arc<dyn Backend>>,
-    gops: u64,
-    n: u32,
+    rounds: u32,
     due: Duration,
 }
 
 impl Subject {
-    fn card(gops: u64, n: u32) -> Self {
-        Self { processor: None, gops, n, due: Card::takes(gops, n, ROUNDS) }
+    /// As slow as an audit is made for its claim, at a size that takes the processor a few milliseconds.
+    fn card() -> Self {
+        Self { processor: None, rounds: 4, due: Duration::from_secs(3) }
     }
 
     /// At the best speed of five runs.
     fn processor() -> Self {
-        let n = 512;
+        let rounds = 64;
         let processor: Arc<dyn Backend> = Arc::new(Cpu::new(0).expect("threads can be started"));
         let go_on = |_| ControlFlow::Continue(());
-        let timed = || bench(&processor, n, ROUNDS, &go_on).expect("the task is of an allowed size").0.elapsed;
+        let timed = || bench(&processor, N, rounds, &go_on).expect("the task is of an allowed size").0.elapsed;
         let due = (0..5).map(|_| timed()).min().expect("there are five");
-        let gops = (operations(n, ROUNDS) / due.as_nanos().max(1)) as u64;
-        Self { processor: Some(processor), gops, n, due }
+        Self { processor: Some(processor), rounds, due }
+    }
+
+    fn card_alone(&self) -> Card {
+        Card::new(self.due, self.rounds)
     }
 
     fn backend(&self) -> Arc<dyn Backend> {
         match &self.processor {
             Some(processor) => processor.clone(),
-            None => Arc::new(Card::new(self.gops)),
+            None => Arc::new(self.card_alone()),
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn is_allowed(hits: u32, trials: u32, p: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::found;
+    use crate::not_found;
 
     #[test]
     fn intervals_are_those_of_the_closed_forms_and_of_the_tables() {
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_verifier_that_always_refuses_or_asks_half_is_not_allowed() {
-        let (trials, one_row) = (300, found(1.0 / 256.0));
+        let (trials, one_row) = (300, 1.0 - not_found(1.0 / 256.0));
         assert!(is_allowed(260, trials, one_row));
         assert!(!is_allowed(trials, trials, one_row), "it refuses everything");
         let half = (1.0 - (255f64 / 256.0).powi(256)) * f64::from(trials);

@@ -1,6 +1,7 @@
 //! Every cheat that the design of the proof of GPU names, as a prover run against the real verifier, the real oracle
 //! over HTTP, and its clock; and honest provers on bad machines and links. Tests and `docs/error-rates.md` come from here.
 
+mod answers;
 mod bundles;
 mod card;
 mod clock;
@@ -36,8 +37,8 @@ pub struct Cheat {
     pub does: &'static str,
     /// What detects it.
     pub caught_by: &'static str,
-    /// Probability that a trial detects it, by formula, 0 to 1.
-    pub expected: f64,
+    /// Probability that a trial does not detect it, by formula, 0 to 1.
+    pub missed: f64,
     /// What a trial takes.
     pub kind: Kind,
     /// One attempt.
@@ -47,8 +48,10 @@ pub struct Cheat {
 /// What a trial takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An answer to a beacon and its verification, some milliseconds. The seed alone decides.
+    /// An answer to a beacon and its verification, about a millisecond. The seed alone decides.
     Answer,
+    /// A run, its answer and its verification, some tens of milliseconds. The seed alone decides.
+    Run,
     /// A whole audit over HTTP, some tens of milliseconds.
     Conversation,
     /// A whole audit of a card of known speed, about a second of waiting.
@@ -62,9 +65,10 @@ impl Kind {
     pub const fn trials(self) -> u32 {
         match self {
             Self::Answer => 4_000,
-            Self::Conversation => 300,
-            Self::Timed => 100,
-            Self::Large => 10,
+            Self::Run => 500,
+            Self::Conversation => 200,
+            Self::Timed => 50,
+            Self::Large => 5,
         }
     }
 
@@ -72,6 +76,7 @@ impl Kind {
     pub const fn trials_in_tests(self) -> u32 {
         match self {
             Self::Answer => 300,
+            Self::Run => 30,
             Self::Conversation => 8,
             Self::Timed => 4,
             Self::Large => 1,
@@ -81,7 +86,7 @@ impl Kind {
     /// Trials at once: those that only wait do not slow each other down.
     fn at_once(self) -> usize {
         match self {
-            Self::Answer | Self::Conversation => thread::available_parallelism().map_or(1, usize::from),
+            Self::Answer | Self::Run | Self::Conversation => thread::available_parallelism().map_or(1, usize::from),
             Self::Timed => 8,
             Self::Large => 1,
         }
@@ -97,6 +102,11 @@ pub fn cheats() -> Vec<Cheat> {
 }
 
 impl Cheat {
+    /// Probability that a trial detects it, by formula, 0 to 1.
+    pub fn expected(&self) -> f64 {
+        1.0 - self.missed
+    }
+
     /// Makes `trials` attempts, each from its own seed, and counts the detected ones. `tick` is called after each.
     pub fn detected(&self, trials: u32, seed: u64, tick: &(dyn Fn() + Sync)) -> u32 {
         let detected = each_at_once(self.kind.at_once(), trials, &|i| {
@@ -126,9 +136,9 @@ fn trial_seed(seed: u64, name: &str, trial: u32) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The probability that [`QUERIES`] queries find one of the wrong entries, a fraction of all.
-fn found(wrong_fraction: f64) -> f64 {
-    1.0 - (1.0 - wrong_fraction).powi(QUERIES as i32)
+/// The probability that [`QUERIES`] queries find none of the wrong entries, a fraction of all.
+fn not_found(wrong_fraction: f64) -> f64 {
+    (1.0 - wrong_fraction).powi(QUERIES as i32)
 }
 
 /// The runtime of all oracles, links and clients here.

@@ -35,14 +35,14 @@ fn main() -> anyhow::Result<()> {
         let progress = Progress::begin(cheat.name, trials, step, steps);
         let detected = cheat.detected(trials, args.seed, &|| progress.bar.inc(1));
         progress.end(&format!("{detected} of {trials} detected"));
-        let is_as_expected = is_allowed(detected, trials, cheat.expected);
+        let is_as_expected = is_allowed(detected, trials, cheat.expected());
         anyhow::ensure!(
             is_as_expected,
             "{}: {detected} of {trials} is not {:.6} by chance",
             cheat.name,
-            cheat.expected
+            cheat.expected()
         );
-        caught.push((cheat, Rate::new(cheat.name, trials, detected, cheat.expected)));
+        caught.push((cheat, Rate::new(cheat.name, trials, detected, cheat.expected())));
     }
     let mut measured = vec![];
     for (condition, step) in conditions.iter().zip(cheats.len() + 1..) {

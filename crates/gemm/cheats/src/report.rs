@@ -48,11 +48,10 @@ impl<'a> Measured<'a> {
         Rate::new(self.condition.name, self.outcomes.len() as u32, rejected as u32, 0.0)
     }
 
-    /// The smallest value, that below which 5% lie, and the median.
-    fn quantiles(&self, value: impl Fn(&Outcome) -> f64) -> [f64; 3] {
-        let mut values = self.outcomes.iter().map(value).collect::<Vec<_>>();
-        values.sort_by(f64::total_cmp);
-        [0, values.len() / 20, values.len() / 2].map(|at| values.get(at).copied().unwrap_or(f64::NAN))
+    /// The smallest ratio, that below which 5% lie, and the median.
+    fn quantiles(&self) -> [f64; 3] {
+        let last = self.outcomes.len();
+        [0, last / 20, last / 2].map(|at| self.outcomes.get(at).map_or(f64::NAN, Outcome::ratio))
     }
 }
 
@@ -74,7 +73,7 @@ pub fn page(cheats: &[(&Cheat, Rate)], measured: &[Measured], seed: u64) -> Stri
     );
     for (cheat, rate) in cheats {
         let Rate { trials, detected, interval_95: [low, high], .. } = rate;
-        let expected = as_probability(cheat.expected);
+        let expected = one_less(cheat.missed);
         let _ = writeln!(page, "| {} | {trials} | {detected} | {expected} | {low:.4} to {high:.4} |", cheat.name);
     }
     page += "\n## What each does, and what catches it\n\n| cheat | the prover | caught by |\n|---|---|---|\n";
@@ -84,11 +83,10 @@ pub fn page(cheats: &[(&Cheat, Rate)], measured: &[Measured], seed: u64) -> Stri
     page += HONEST;
     for measured in measured {
         let rate = measured.rate();
-        let [least, low, median] = measured.quantiles(Outcome::ratio);
-        let [least_long, _, median_long] = measured.quantiles(Outcome::ratio_in_3_secs);
+        let [least, low, median] = measured.quantiles();
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {median:.3} | {low:.3} | {least:.3} | {median_long:.3} | {least_long:.3} |",
+            "| {} | {} | {} | {median:.3} | {low:.3} | {least:.3} |",
             rate.cheat.trim_start_matches("none: "),
             rate.trials,
             rate.detected,
@@ -101,17 +99,17 @@ const HONEST: &str = "
 ## Honest provers: what the oracle measures of their true speed
 
 The clock runs from the oracle's first share to the commit, so a round trip, a stall or a busy host makes a prover look
-slower, never faster. Measured over true speed, where 1 is right; rejected is any verdict but Passed, or less than half.
-The run takes half a second at the true speed; what is lost is lost once an audit, so an audit of 3 s, as real ones are,
-loses a sixth as much: the last two columns say it by formula, 3 ÷ (3 + time lost), and one row is such a run.
+slower, never faster. Measured over true speed, where 1 is right; rejected is any verdict but Passed, or less than half,
+for which the program suspends a node that claims its true speed.
 
-A card is a prover that waits until a card of its speed would be done; its bits are computed on the processor, as are the
-oracle, the link (a TCP proxy; a lost segment costs a retransmission timeout of 200 ms and a round trip) and three other
-trials at the same time. A processor is compared with its best speed without load: what it computes beside an audit it
-has not to sell.
+A card is a prover that waits until a card of its speed would be done: 3 s, as a real audit takes. What is lost is lost
+once an audit, so a run of half a second would lose six times as much. Its bits are computed on the processor, as are the
+oracle, the link (a TCP proxy; a lost segment costs a retransmission timeout of 200 ms and a round trip) and 14 other
+trials at the same time. A processor runs for a fraction of a second, and is compared with its best speed of five runs
+before: what it computes beside an audit it has not to sell.
 
-| honest prover | trials | rejected | median | 5% below | least | median, 3 s | least, 3 s |
-|---|--:|--:|--:|--:|--:|--:|--:|
+| honest prover | trials | rejected | median | 5% below | least |
+|---|--:|--:|--:|--:|--:|
 ";
 
 const NOT_COVERED: &str = "
@@ -124,19 +122,21 @@ const NOT_COVERED: &str = "
 - Guessing a 24-byte hash, or a signature, is not tried.
 ";
 
-/// With as many digits as tell it from 1.
-fn as_probability(p: f64) -> String {
-    match 1.0 - p {
-        q if q == 0.0 || p == 0.0 => format!("{p}"),
-        q if q < 1e-4 => format!("1 − {q:.1e}"),
-        _ => format!("{p:.4}"),
+/// One less this, with as many digits as tell it from 1.
+fn one_less(q: f64) -> String {
+    match q {
+        0.0 | 1.0 => format!("{}", 1.0 - q),
+        _ if q < 1e-4 => format!("1 − {q:.1e}"),
+        _ => format!("{:.4}", 1.0 - q),
     }
 }
 
-/// Cores and processor, as the kernel says.
+/// Cores, processor and how busy they are, as the kernel says.
 fn machine() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
-    format!("{cores} cores of an {}", model.unwrap_or("unknown processor"))
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default().to_owned();
+    format!("{cores} cores of an {} (load average {load} at the end)", model.unwrap_or("unknown processor"))
 }

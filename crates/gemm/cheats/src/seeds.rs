@@ -1,9 +1,10 @@
 //! Provers whose entries are right, but for other seeds than those of their commit.
 
+use crate::answers::Answers;
 use crate::{cpu, judged, rng, run, task, Cheat, Kind, Trial};
 use millrace_core::proof::{next_seed, Task};
 use millrace_gemm::cheats::prove_with_seeds;
-use millrace_gemm::{queries, ProvenRun, Refusal};
+use millrace_gemm::{queries, Refusal};
 use rand::{rngs::StdRng, Rng};
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +13,7 @@ pub(crate) fn cheats() -> Vec<Cheat> {
         name,
         does,
         caught_by: "the first seed, which names deployment, node, GPU, epoch, beacon and nonce",
-        expected: 1.0,
+        missed: 0.0,
         kind: Kind::Answer,
         trial: replayed(change),
     };
@@ -20,8 +21,8 @@ pub(crate) fn cheats() -> Vec<Cheat> {
         name,
         does,
         caught_by: "the seed of a round, which is a hash of the round before",
-        expected: 1.0,
-        kind: Kind::Answer,
+        missed: 0.0,
+        kind: Kind::Run,
         trial,
     };
     vec![
@@ -69,7 +70,7 @@ const ROUNDS: u32 = 4;
 
 /// Commits one honest run for a task that `change` makes another.
 fn replayed(change: fn(&mut Task, &mut StdRng)) -> Trial {
-    let made: LazyLock<ProvenRun> = LazyLock::new(|| run(&task(256, 2), cpu()));
+    let made: LazyLock<Answers> = LazyLock::new(|| Answers::of(run(&task(256, 2), cpu())));
     Box::new(move |seed| {
         let mut rng = rng(seed);
         let mut other = task(256, 2);

@@ -9,8 +9,8 @@ fn unexplained(kind: Kind) -> Vec<String> {
     let counted = of_kind.map(|cheat| {
         let trials = kind.trials_in_tests();
         let detected = cheat.detected(trials, 7, &|| ());
-        let is_explained = is_allowed(detected, trials, cheat.expected);
-        (is_explained, format!("{}: {detected} of {trials}, expected {:.6}", cheat.name, cheat.expected))
+        let is_explained = is_allowed(detected, trials, cheat.expected());
+        (is_explained, format!("{}: {detected} of {trials}, expected {:.6}", cheat.name, cheat.expected()))
     });
     counted.filter(|(is_explained, _)| !is_explained).map(|(_, count)| count).collect()
 }
@@ -18,6 +18,7 @@ fn unexplained(kind: Kind) -> Vec<String> {
 #[test]
 fn the_verifier_catches_each_cheat_as_often_as_its_formula_says() {
     assert_eq!(unexplained(Kind::Answer), Vec::<String>::new());
+    assert_eq!(unexplained(Kind::Run), Vec::<String>::new());
 }
 
 #[test]
@@ -52,8 +53,8 @@ fn the_documentation_has_every_cheat_and_condition_once_in_order() {
     let written = rates.iter().map(|rate| rate.cheat.as_str());
     assert!(written.eq(cheat_names.chain(honest_names)), "docs/error-rates.json is stale: run make error-rates");
     for (cheat, rate) in cheats.iter().zip(&rates) {
-        assert!((rate.expected - cheat.expected).abs() < 1e-12, "{}", rate.cheat);
-        assert!(is_allowed(rate.detected, rate.trials, cheat.expected), "{}", rate.cheat);
+        assert!((rate.expected - cheat.expected()).abs() < 1e-12, "{}", rate.cheat);
+        assert!(is_allowed(rate.detected, rate.trials, cheat.expected()), "{}", rate.cheat);
     }
     for rate in &rates {
         let [low, high] = interval_95(rate.detected, rate.trials);
