@@ -1,6 +1,6 @@
 //! Rows of A, columns of B and B packed for the kernels, from a round's seed.
 
-use crate::sha::{bytes, BlockHasher, LANES};
+use crate::sha::{BlockHasher, LANES};
 use millrace_core::proof::matrix::{Operand, BIAS, BLOCK_LEN};
 use rayon::prelude::*;
 
@@ -16,20 +16,21 @@ const STRETCH: usize = LANES * BLOCK_LEN;
 pub(crate) fn line(seed: &[u8; 32], operand: Operand, line: u32, out: &mut [i8]) {
     let mut stretches = Stretches::new(seed, operand, line);
     for out in out.chunks_mut(STRETCH) {
-        let stretch = stretches.next();
-        out.copy_from_slice(&stretch[..out.len()]);
+        stretches.write(out);
     }
 }
 
 /// Entry (`row`, `col`) of a round's product, as [`millrace_core::proof::matrix::entry`] defines it, sixteen blocks at a
 /// time. Needs 4 KB of stack and no heap, whatever n is.
 pub(crate) fn entry(seed: &[u8; 32], n: u32, row: u32, col: u32) -> i32 {
-    let mut a = Stretches::new(seed, Operand::A, row);
-    let mut b = Stretches::new(seed, Operand::B, col);
+    let (mut row, mut col) = (Stretches::new(seed, Operand::A, row), Stretches::new(seed, Operand::B, col));
+    let (mut a, mut b) = ([0; STRETCH], [0; STRETCH]);
     let mut sum = 0;
     for first in (0..n as usize).step_by(STRETCH) {
         let len = STRETCH.min(n as usize - first);
-        sum += dot(&a.next()[..len], &b.next()[..len]);
+        row.write(&mut a[..len]);
+        col.write(&mut b[..len]);
+        sum += dot(&a[..len], &b[..len]);
     }
     sum
 }
@@ -46,15 +47,14 @@ impl Stretches {
         Self { hasher: BlockHasher::new(seed, operand), line, block: 0 }
     }
 
-    fn next(&mut self) -> [i8; STRETCH] {
+    /// The next elements: [`STRETCH`], or fewer if they are the last.
+    fn write(&mut self, out: &mut [i8]) {
         let (line, first) = (self.line, self.block);
         self.block += LANES as u32;
         let digests = self.hasher.digests(|_| line, |i| first + i);
-        let mut stretch = [0; STRETCH];
-        for (elements, digest) in stretch.as_chunks_mut().0.iter_mut().zip(&digests) {
-            *elements = bytes(digest).map(|byte| (byte ^ BIAS) as i8);
+        for (elements, word) in out.as_chunks_mut().0.iter_mut().zip(digests.as_flattened()) {
+            *elements = (word ^ u32::from_ne_bytes([BIAS; 4])).to_be_bytes().map(|byte| byte as i8);
         }
-        stretch
     }
 }
 
@@ -127,7 +127,7 @@ fn make_panel(seed: &[u8; 32], first_col: u32, panel: &mut [u8]) {
         let digests = hasher.digests(|i| first_col + i, |_| block);
         // A word of a digest is four neighbours of a column.
         for (row, word) in rows.as_chunks_mut::<{ PANEL * QUAD }>().0.iter_mut().zip(0..) {
-            for (bytes, digest) in row.as_chunks_mut().0.iter_mut().zip(&digests) {
+            for (bytes, digest) in row.as_chunks_mut().0.iter_mut().zip(digests) {
                 *bytes = digest[word].to_be_bytes();
             }
         }

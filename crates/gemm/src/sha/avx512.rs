@@ -1,6 +1,6 @@
 //! Sixteen messages side by side in 512-bit registers.
 
-use super::{Digests, Messages, INITIAL, K, LANES};
+use super::{Digests, Messages, INITIAL, K};
 use std::arch::x86_64::*;
 
 /// Truth tables of `vpternlogd`, the first operand's bit being the highest.
@@ -11,7 +11,7 @@ const MAJORITY: i32 = 0b1110_1000;
 /// # Safety
 /// The processor has AVX-512F and AVX-512BW.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn digests(messages: &Messages) -> Digests {
+pub(super) unsafe fn digests(messages: &Messages, out: &mut Digests) {
     // Word by word, and of each word the messages in turn.
     let mut w = transpose(load(messages));
     let initial = INITIAL.map(|word| _mm512_set1_epi32(word as i32));
@@ -25,12 +25,10 @@ pub(super) unsafe fn digests(messages: &Messages) -> Digests {
     for ((column, state), initial) in columns.iter_mut().zip(state).zip(initial) {
         *column = _mm512_add_epi32(state, initial);
     }
-    let mut out = [[0; 8]; LANES];
     for (out, row) in out.iter_mut().zip(transpose(columns)) {
         // SAFETY: eight words.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_castsi512_si256(row)) };
     }
-    out
 }
 
 #[inline]

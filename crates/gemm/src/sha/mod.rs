@@ -72,25 +72,25 @@ impl Sha {
         }
     }
 
-    /// The digests of `messages`.
+    /// Writes the digests of `messages` to `out`.
     ///
     /// # Panics
     /// When this processor cannot run it.
-    pub fn digests(self, messages: &Messages) -> Digests {
+    pub fn digests(self, messages: &Messages, out: &mut Digests) {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 assert!(has_avx512());
                 // SAFETY: the processor has what the function needs.
-                unsafe { avx512::digests(messages) }
+                unsafe { avx512::digests(messages, out) }
             }
             #[cfg(target_arch = "x86_64")]
             Self::Ni => {
                 assert!(has_ni());
                 // SAFETY: the processor has what the function needs.
-                unsafe { ni::digests(messages) }
+                unsafe { ni::digests(messages, out) }
             }
-            Self::Single => single::digests(messages),
+            Self::Single => single::digests(messages, out),
         }
     }
 }
@@ -106,19 +106,20 @@ fn has_ni() -> bool {
 }
 
 /// By the fastest way that this processor has, without a list of them.
-fn digests(messages: &Messages) -> Digests {
+fn digests(messages: &Messages, out: &mut Digests) {
     #[cfg(target_arch = "x86_64")]
     if has_avx512() {
-        return Sha::Avx512.digests(messages);
+        return Sha::Avx512.digests(messages, out);
     } else if has_ni() {
-        return Sha::Ni.digests(messages);
+        return Sha::Ni.digests(messages, out);
     }
-    Sha::Single.digests(messages)
+    Sha::Single.digests(messages, out)
 }
 
 /// The blocks of an operand, sixteen at a time.
 pub(crate) struct BlockHasher {
     messages: Messages,
+    digests: Digests,
 }
 
 impl BlockHasher {
@@ -129,11 +130,11 @@ impl BlockHasher {
             *word = u32::from_be_bytes(*bytes);
         }
         message[15] = BITS;
-        Self { messages: [message; LANES] }
+        Self { messages: [message; LANES], digests: [[0; 8]; LANES] }
     }
 
     /// The blocks (`line(i)`, `block(i)`) for i from 0 to 15.
-    pub(crate) fn digests(&mut self, line: impl Fn(u32) -> u32, block: impl Fn(u32) -> u32) -> Digests {
+    pub(crate) fn digests(&mut self, line: impl Fn(u32) -> u32, block: impl Fn(u32) -> u32) -> &Digests {
         // m is byte 40, the line bytes 41 to 44, the block bytes 45 to 48, both little-endian.
         for (message, i) in self.messages.iter_mut().zip(0..) {
             let line = line(i).swap_bytes();
@@ -142,7 +143,8 @@ impl BlockHasher {
             message[11] = line << 24 | block >> 8;
             message[12] = block << 24 | END;
         }
-        digests(&self.messages)
+        digests(&self.messages, &mut self.digests);
+        &self.digests
     }
 }
 
@@ -224,7 +226,9 @@ fn hash_nodes(messages: impl Iterator<Item = [u32; 16]>, nodes: &mut [TreeNode])
     for (place, message) in all.iter_mut().zip(messages) {
         *place = message;
     }
-    for (digest, node) in digests(&all).iter().zip(nodes) {
+    let mut out = [[0; 8]; LANES];
+    digests(&all, &mut out);
+    for (digest, node) in out.iter().zip(nodes) {
         node.copy_from_slice(&bytes(digest)[..TREE_NODE_LEN]);
     }
 }
@@ -265,9 +269,13 @@ mod tests {
             });
             let expected: [[u8; 32]; LANES] = contents.map(|content| Sha256::digest(content.as_flattened()).into());
             for way in Sha::available() {
-                prop_assert_eq!(way.digests(&messages).map(|digest| bytes(&digest)), expected, "{}", way.name());
+                let mut out = [[0; 8]; LANES];
+                way.digests(&messages, &mut out);
+                prop_assert_eq!(out.map(|digest| bytes(&digest)), expected, "{}", way.name());
             }
-            prop_assert_eq!(digests(&messages), Sha::available()[0].digests(&messages));
+            let mut out = [[0; 8]; LANES];
+            digests(&messages, &mut out);
+            prop_assert_eq!(out.map(|digest| bytes(&digest)), expected);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! Two messages at a time with the processor's SHA instructions: while one waits for a result, the other computes. More
 //! than two have not enough registers.
 
-use super::{Digests, Messages, INITIAL, K, LANES};
+use super::{Digests, Messages, INITIAL, K};
 use std::arch::x86_64::*;
 
 /// Messages in flight.
@@ -10,12 +10,10 @@ const PAIR: usize = 2;
 /// # Safety
 /// The processor has SHA-NI, SSSE3 and SSE4.1.
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-pub(super) unsafe fn digests(messages: &Messages) -> Digests {
-    let mut out = [[0; 8]; LANES];
+pub(super) unsafe fn digests(messages: &Messages, out: &mut Digests) {
     for (messages, out) in messages.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
         compress(messages, out);
     }
-    out
 }
 
 #[inline]
