@@ -48,60 +48,21 @@ pub enum Space {
 /// An instruction.
 #[derive(Clone, Copy)]
 pub enum Op {
-    Alu {
-        alu: alu::Alu,
-        to: Slot,
-        from: [Slot; 4],
-    },
-    LoadParam {
-        to: Slot,
-        at: u32,
-        words: u32,
-    },
-    Load {
-        space: Space,
-        words: usize,
-        to: [Slot; 4],
-        address: Address,
-    },
-    Store {
-        space: Space,
-        words: usize,
-        from: [Slot; 4],
-        address: Address,
-    },
-    AtomicAdd {
-        to: Slot,
-        address: Address,
-        value: Slot,
-    },
-    /// When the predicate, if there is one, has the value.
-    Branch {
-        target: u32,
-        when: Option<(Slot, bool)>,
-    },
+    Alu { alu: alu::Alu, to: Slot, from: [Slot; 4] },
+    LoadParam { to: Slot, at: u32, words: u32 },
+    Load { space: Space, words: usize, to: [Slot; 4], address: Address },
+    Store { space: Space, words: usize, from: [Slot; 4], address: Address },
+    AtomicAdd { to: Slot, address: Address, value: Slot },
+    // When the predicate, if there is one, has the value.
+    Branch { target: u32, when: Option<(Slot, bool)> },
     Barrier,
     Return,
-    CopyAsync {
-        to: Address,
-        from: Address,
-    },
+    CopyAsync { to: Address, from: Address },
     CommitGroup,
-    WaitGroup {
-        left: usize,
-    },
-    LoadMatrix {
-        to: [Slot; 4],
-        address: Address,
-    },
-    /// 8·`size` rows of A, 16·`size` along k, 8 columns of B.
-    Multiply {
-        size: usize,
-        d: [Slot; 4],
-        a: [Slot; 4],
-        b: [Slot; 2],
-        c: [Slot; 4],
-    },
+    WaitGroup { left: usize },
+    LoadMatrix { to: [Slot; 4], address: Address },
+    // 8·`size` rows of A, 16·`size` along k, 8 columns of B.
+    Multiply { size: usize, d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4] },
 }
 
 impl Module {
