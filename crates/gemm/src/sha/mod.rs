@@ -116,6 +116,16 @@ fn digests(messages: &Messages, out: &mut Digests) {
     Sha::Single.digests(messages, out)
 }
 
+/// [`digests`] of messages that have their first eight words in common.
+fn digests_alike(messages: &Messages, out: &mut Digests) {
+    #[cfg(target_arch = "x86_64")]
+    if !has_avx512() && has_ni() {
+        // SAFETY: the processor has what the function needs.
+        return unsafe { ni::digests_alike(messages, out) };
+    }
+    digests(messages, out);
+}
+
 /// The blocks of an operand, sixteen at a time.
 pub(crate) struct BlockHasher {
     messages: Messages,
@@ -143,7 +153,7 @@ impl BlockHasher {
             message[11] = line << 24 | block >> 8;
             message[12] = block << 24 | END;
         }
-        digests(&self.messages, &mut self.digests);
+        digests_alike(&self.messages, &mut self.digests);
         &self.digests
     }
 }

@@ -7,22 +7,53 @@ use std::arch::x86_64::*;
 /// Messages in flight.
 const PAIR: usize = 2;
 
+/// A state as the instructions want it: a b e f and c d g h, the first in the highest word.
+type State = [__m128i; 2];
+
 /// # Safety
 /// The processor has SHA-NI, SSSE3 and SSE4.1.
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 pub(super) unsafe fn digests(messages: &Messages, out: &mut Digests) {
     for (messages, out) in messages.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
-        compress(messages, out);
+        compress::<false>(initial(), messages, out);
+    }
+}
+
+/// The digests of messages whose first eight words are all the same, whose eight rounds are made once.
+///
+/// # Safety
+/// As [`digests`].
+#[target_feature(enable = "sha,ssse3,sse4.1")]
+pub(super) unsafe fn digests_alike(messages: &Messages, out: &mut Digests) {
+    let mut state = initial();
+    for at in [0, 4] {
+        four_rounds(&mut state, _mm_add_epi32(load(&messages[0], at), load(&K, at)));
+    }
+    for (messages, out) in messages.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
+        compress::<true>(state, messages, out);
     }
 }
 
 #[inline]
-#[target_feature(enable = "sha,ssse3,sse4.1")]
-fn compress(messages: &[[u32; 16]; PAIR], out: &mut [[u32; 8]; PAIR]) {
-    // The instructions want the state as a b e f and c d g h, the first in the highest word.
+#[target_feature(enable = "sse2")]
+fn initial() -> State {
     let [a, b, c, d, e, f, g, h] = INITIAL.map(|word| word as i32);
-    let initial = [_mm_set_epi32(a, b, e, f), _mm_set_epi32(c, d, g, h)];
-    let mut states = [initial; PAIR];
+    [_mm_set_epi32(a, b, e, f), _mm_set_epi32(c, d, g, h)]
+}
+
+#[inline]
+#[target_feature(enable = "sha,sse2")]
+fn four_rounds([abef, cdgh]: &mut State, wk: __m128i) {
+    *cdgh = _mm_sha256rnds2_epu32(*cdgh, *abef, wk);
+    *abef = _mm_sha256rnds2_epu32(*abef, *cdgh, _mm_shuffle_epi32::<0b1110>(wk));
+}
+
+/// From the state before the first round, or with `BEGUN` from the one after eight.
+#[inline]
+#[target_feature(enable = "sha,ssse3,sse4.1")]
+fn compress<const BEGUN: bool>(from: State, messages: &[[u32; 16]; PAIR], out: &mut [[u32; 8]; PAIR]) {
+    let initial = initial();
+    let mut states = [from; PAIR];
     let mut w = [[_mm_setzero_si128(); 4]; PAIR];
     for (w, message) in w.iter_mut().zip(messages) {
         for (i, w) in w.iter_mut().enumerate() {
@@ -33,10 +64,10 @@ fn compress(messages: &[[u32; 16]; PAIR], out: &mut [[u32; 8]; PAIR]) {
     macro_rules! rounds {
         ($($i:literal)*) => {$(
             let k = load(&K, 4 * $i);
-            for ([abef, cdgh], w) in states.iter_mut().zip(&mut w) {
-                let wk = _mm_add_epi32(w[$i % 4], k);
-                *cdgh = _mm_sha256rnds2_epu32(*cdgh, *abef, wk);
-                *abef = _mm_sha256rnds2_epu32(*abef, *cdgh, _mm_shuffle_epi32::<0b1110>(wk));
+            for (state, w) in states.iter_mut().zip(&mut w) {
+                if !BEGUN || $i >= 2 {
+                    four_rounds(state, _mm_add_epi32(w[$i % 4], k));
+                }
                 if $i < 12 {
                     let [first, second, third, last] = [0, 1, 2, 3].map(|j| w[($i + j) % 4]);
                     let sum = _mm_add_epi32(_mm_sha256msg1_epu32(first, second), _mm_alignr_epi8::<4>(last, third));
