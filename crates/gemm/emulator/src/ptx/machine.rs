@@ -265,7 +265,8 @@ impl Block<'_> {
                 return Err((lane, "is at an instruction that its warp executes as one, without the others".into()));
             }
             Op::LoadMatrix { to, address } => load_matrix(warp, shared, to, address)?,
-            Op::Multiply { size, d, a, b, c } => multiply(warp, size, d, a, b, c),
+            Op::Multiply { size: 1, d, a, b, c } => multiply::<1>(warp, d, a, b, c),
+            Op::Multiply { size: _, d, a, b, c } => multiply::<2>(warp, d, a, b, c),
             Op::Barrier => {
                 lanes().for_each(|lane| warp.at[lane] = at | WAITING);
                 return Ok(false);
@@ -319,9 +320,9 @@ fn load_matrix(
     Ok(())
 }
 
-/// d = a·b + c. Of A, register `i + size·h` has rows 8i to 8i + 7 at k from 16h to 16h + 15; of B, register h has the same k;
+/// d = a·b + c. Of A, register `i + SIZE·h` has rows 8i to 8i + 7 at k from 16h to 16h + 15; of B, register h has the same k;
 /// of C, registers 2i and 2i + 1 have neighbours in rows 8i to 8i + 7. In each, a row (of B a column) is four lanes' wide.
-fn multiply(warp: &mut Warp, size: usize, d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4]) {
+fn multiply<const SIZE: usize>(warp: &mut Warp, d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4]) {
     let mut rows = [[0i16; 32]; 16];
     let mut cols = [[0i16; 32]; 8];
     let fill = |lines: &mut [[i16; 32]], lanes: &Lanes, half: usize| {
@@ -330,18 +331,18 @@ fn multiply(warp: &mut Warp, size: usize, d: [Slot; 4], a: [Slot; 4], b: [Slot; 
             lines[lane / 4][16 * half + lane % 4 * 4..][..4].copy_from_slice(&four);
         }
     };
-    for half in 0..size {
+    for half in 0..SIZE {
         fill(&mut cols, warp.lanes(b[half]), half);
-        for eight in 0..size {
-            fill(&mut rows[8 * eight..], warp.lanes(a[eight + size * half]), half);
+        for eight in 0..SIZE {
+            fill(&mut rows[8 * eight..], warp.lanes(a[eight + SIZE * half]), half);
         }
     }
     // All of C is read before any of it is written: the registers may be the same.
     let c = c.map(|slot| *warp.lanes(slot));
-    for i in 0..2 * size {
+    for i in 0..2 * SIZE {
         for lane in 0..WARP {
             let (row, col) = (&rows[8 * (i / 2) + lane / 4], &cols[lane % 4 * 2 + i % 2]);
-            let product: i32 = (0..16 * size).map(|k| i32::from(row[k]) * i32::from(col[k])).sum();
+            let product: i32 = (0..16 * SIZE).map(|k| i32::from(row[k]) * i32::from(col[k])).sum();
             warp.set(d[i], lane, u64::from((c[i][lane] as i32).wrapping_add(product) as u32));
         }
     }

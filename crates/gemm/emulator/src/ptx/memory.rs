@@ -232,19 +232,21 @@ impl Shared {
 }
 
 impl Word {
+    #[inline]
     fn touch(&mut self, access: Access, by: Touch) -> Result<()> {
         if self.in_flight {
             return Err("is the target of a copy for which nobody has waited".into());
         }
-        let excluded: &[(Access, &str)] = match access {
-            Access::Read => &[(Access::Write, "written"), (Access::Atomic, "added to")],
-            Access::Write => &[(Access::Read, "read"), (Access::Write, "written"), (Access::Atomic, "added to")],
-            Access::Atomic => &[(Access::Read, "read"), (Access::Write, "written")],
+        let excluded: &[_] = match access {
+            Access::Read => &[Access::Write, Access::Atomic],
+            Access::Write => &[Access::Read, Access::Write, Access::Atomic],
+            Access::Atomic => &[Access::Read, Access::Write],
         };
-        for (other, name) in excluded {
+        for other in excluded {
             let touch = self.touched[*other as usize];
             if touch.interval == by.interval && touch.thread != by.thread {
-                return Err(format!("was {name} by another thread, without a barrier since"));
+                let done = ["read", "written", "added to"][*other as usize];
+                return Err(format!("was {done} by another thread, without a barrier since"));
             }
         }
         let touch = &mut self.touched[access as usize];
