@@ -64,7 +64,7 @@ impl Kind {
     /// Trials in the documentation.
     pub const fn trials(self) -> u32 {
         match self {
-            Self::Answer => 4_000,
+            Self::Answer => 2_000,
             Self::Run => 500,
             Self::Conversation => 200,
             Self::Timed => 50,
