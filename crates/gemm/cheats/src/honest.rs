@@ -36,7 +36,7 @@ enum Prover {
     TwoCards,
     /// A card that is not there, but this far away.
     CardElsewhere(Path),
-    /// All cores, against their best speed without load.
+    /// All cores, against their best speed right before, without load.
     Processor,
 }
 
@@ -101,15 +101,13 @@ impl Condition {
 
     /// Makes `trials` audits. `tick` is called after each.
     pub fn measure(&self, trials: u32, seed: u64, tick: &(dyn Fn() + Sync)) -> Vec<Outcome> {
-        let (at_once, subject) = match self.prover {
-            // Alone on the machine, as a prover is.
-            Prover::Processor => (1, Subject::processor()),
-            // They only wait.
-            _ => (15, Subject::card()),
-        };
-        let _load = self.is_loaded.then(Load::begin);
-        each_at_once(at_once, trials, &|i| {
+        let is_alone = self.prover == Prover::Processor;
+        let _load = (self.is_loaded && !is_alone).then(Load::begin);
+        // Cards only wait.
+        each_at_once(if is_alone { 1 } else { 15 }, trials, &|i| {
             let next_beacon = rng(trial_seed(seed, self.name, i)).random();
+            let subject = if is_alone { Subject::processor() } else { Subject::card() };
+            let _load = (self.is_loaded && is_alone).then(Load::begin);
             let outcome = RUNTIME.block_on(self.audit(&subject, next_beacon));
             tick();
             outcome
@@ -126,9 +124,9 @@ impl Condition {
         let _ = stage.agent.get_bytes(&format!("{}/v1/health", stage.url)).await;
         let mut has_answered = true;
         if let Prover::CardElsewhere(path) = self.prover {
-            audit_elsewhere(&stage, path, subject.card_alone(), (N, subject.rounds), next_beacon).await;
+            audit_elsewhere(&stage, path, subject.card_alone(), (subject.n, subject.rounds), next_beacon).await;
         } else {
-            let commit = |gpu_index| commit_with(&stage, gpu_index, subject.backend(), N, subject.rounds);
+            let commit = |gpu_index| commit_with(&stage, gpu_index, subject.backend(), subject.n, subject.rounds);
             let mut runs = vec![];
             if cards == 2 {
                 let (first, second) = tokio::join!(commit(0), commit(1));
@@ -150,11 +148,10 @@ impl Condition {
     }
 }
 
-const N: u32 = 256;
-
 /// What proves, and how fast it is.
 struct Subject {
     processor: Option<Arc<dyn Backend>>,
+    n: u32,
     rounds: u32,
     due: Duration,
 }
@@ -162,17 +159,17 @@ struct Subject {
 impl Subject {
     /// As slow as an audit is made for its claim, at a size that takes the processor a few milliseconds.
     fn card() -> Self {
-        Self { processor: None, rounds: 4, due: Duration::from_secs(3) }
+        Self { processor: None, n: 256, rounds: 4, due: Duration::from_secs(3) }
     }
 
-    /// At the best speed of five runs.
+    /// At the best speed of three runs, made now.
     fn processor() -> Self {
-        let rounds = 64;
+        let (n, rounds) = (512, 64);
         let processor: Arc<dyn Backend> = Arc::new(Cpu::new(0).expect("threads can be started"));
         let go_on = |_| ControlFlow::Continue(());
-        let timed = || bench(&processor, N, rounds, &go_on).expect("the task is of an allowed size").0.elapsed;
-        let due = (0..5).map(|_| timed()).min().expect("there are five");
-        Self { processor: Some(processor), rounds, due }
+        let timed = || bench(&processor, n, rounds, &go_on).expect("the task is of an allowed size").0.elapsed;
+        let due = (0..3).map(|_| timed()).min().expect("there are three");
+        Self { processor: Some(processor), n, rounds, due }
     }
 
     fn card_alone(&self) -> Card {

@@ -105,8 +105,10 @@ for which the program suspends a node that claims its true speed.
 A card is a prover that waits until a card of its speed would be done: 3 s, as a real audit takes. What is lost is lost
 once an audit, so a run of half a second would lose six times as much. Its bits are computed on the processor, as are the
 oracle, the link (a TCP proxy; a lost segment costs a retransmission timeout of 200 ms and a round trip) and 14 other
-trials at the same time. A processor runs for a fraction of a second, and is compared with its best speed of five runs
-before: what it computes beside an audit it has not to sell.
+trials at the same time. The two proxies are no honest provers; they are here for what they lose.
+
+A processor runs for a fraction of a second, against the best of three runs right before, without the load: on a machine
+that others use, a ratio above 1 is their doing. What a processor computes beside an audit it has not to sell.
 
 | honest prover | trials | rejected | median | 5% below | least |
 |---|--:|--:|--:|--:|--:|

@@ -1,7 +1,7 @@
 //! Every cheat is caught as often as its formula says, and the documentation has all of them.
 
 use millrace_cheats::report::Rate;
-use millrace_cheats::{cheats, conditions, interval_95, is_allowed, Kind};
+use millrace_cheats::{cheats, conditions, interval_95, is_allowed, Condition, Kind};
 
 /// Of the cheats of one kind, those whose count no chance explains.
 fn unexplained(kind: Kind) -> Vec<String> {
@@ -34,13 +34,17 @@ fn the_oracles_clock_catches_each_false_claim() {
 
 #[test]
 fn no_link_and_no_load_makes_an_honest_answer_wrong() {
-    for condition in conditions() {
-        let outcomes = condition.measure(1, 7, &|| ());
-        assert!(outcomes.iter().all(|outcome| outcome.has_passed), "{}", condition.name);
+    let audit = |condition: &Condition| {
+        let [outcome] = condition.measure(1, 7, &|| ())[..] else { panic!("one audit was asked for") };
+        assert!(outcome.has_passed, "{}", condition.name);
         // The best speed of a processor is a measurement; a card's is a fact.
-        let is_possible = outcomes.iter().all(|outcome| outcome.ratio() < 1.0);
-        assert!(is_possible || condition.name.contains("processor"), "{}: measured faster than it is", condition.name);
-    }
+        let is_known = !condition.name.contains("processor");
+        assert!(!is_known || outcome.ratio() < 1.0, "{}: measured faster than it is", condition.name);
+    };
+    let conditions = conditions();
+    std::thread::scope(|scope| {
+        conditions.iter().for_each(|condition| drop(scope.spawn(|| audit(condition))));
+    });
 }
 
 #[test]
