@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use millrace_agent::{run_until_signal, Settings};
-use millrace_gemm::{backends, measure};
+use millrace_gemm::{backends, measure, Backends};
 use tracing_subscriber::EnvFilter;
 
 /// The provider's daemon of Millrace: proves what its nodes can do, bids for jobs, runs them in a sandbox.
@@ -100,8 +100,11 @@ async fn main() -> anyhow::Result<()> {
                 false => log.init(),
             }
             let settings = flags.settings()?;
-            let backends = backends(settings.audits.threads).context("the prover cannot start")?;
-            run_until_signal(settings, backends).await
+            let Backends { usable, refused } = backends(settings.audits.threads).context("the prover cannot start")?;
+            for refusal in refused {
+                tracing::warn!("not proving on a GPU: {refusal}");
+            }
+            run_until_signal(settings, usable).await
         }
         Command::Bench { n, threads } => bench(n, threads),
     }
@@ -112,7 +115,7 @@ const MEASURE_FOR: Duration = Duration::from_secs(2);
 
 fn bench(n: u32, threads: usize) -> anyhow::Result<()> {
     // The best of them; the processor is always one.
-    let backend = backends(threads).context("the prover cannot start")?.swap_remove(0);
+    let backend = backends(threads).context("the prover cannot start")?.usable.swap_remove(0);
     eprintln!("measuring {} on {n} x {n}, about {} s", backend.name(), MEASURE_FOR.as_secs() + 1);
     let (bench, _) = measure(&backend, n, MEASURE_FOR, &|_| ControlFlow::Continue(()))?;
     let millis = u64::try_from(bench.elapsed.as_millis()).unwrap_or(u64::MAX);

@@ -1,8 +1,7 @@
 //! How many walks it takes to tell memory in the card from memory behind a link, and the table of the document.
 
-use millrace_core::proof::memory::{
-    deadline_nanos, fetch_nanos, walk_nanos, walkers_needed, Layout, MAX_WALKERS, MAX_WORDS, WALK_BYTES, WORD_LEN,
-};
+use millrace_core::proof::deadline::{deadline_nanos, fetch_nanos, walk_nanos, walkers_needed};
+use millrace_core::proof::memory::{Layout, MAX_WALKERS, MAX_WORDS, WALK_BYTES, WORD_LEN};
 use proptest::prelude::*;
 
 const GB: u64 = 1_000_000_000;

@@ -4,7 +4,7 @@
 //! `cargo run --release -p millrace-gemm --example gpu_check [FOLDER]`
 
 use millrace_core::proof::{gops, operations, Task};
-use millrace_gemm::{prove, queries, verify_bundle, Backend, Bundle, Cpu, Cuda, ProveOptions, ProvenRun};
+use millrace_gemm::{cuda::Cards, prove, queries, verify_bundle, Backend, Bundle, Cpu, Cuda, ProveOptions, ProvenRun};
 use std::{
     error::Error,
     fmt::Write as _,
@@ -47,7 +47,14 @@ fn main() -> ExitCode {
 fn check() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| String::from("docs/measurements")));
     let processor: Arc<dyn Backend> = Arc::new(Cpu::new(0)?);
-    for card in Cuda::all()? {
+    let Cards { usable, refused } = Cuda::all();
+    for refusal in &refused {
+        eprintln!("{refusal}");
+    }
+    if usable.is_empty() {
+        return Err("there is no card to check".into());
+    }
+    for card in usable {
         let card = Arc::new(card);
         let mut report = format!("# {}\n\nBy `make gpu-check`; multiplies by {}.\n", card.card_name(), card.name());
         let mut say = |line: String| {

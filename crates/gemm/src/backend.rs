@@ -1,9 +1,11 @@
 use crate::{
+    cuda::{Cards, NoCuda},
+    memory::{MemoryFill, MemoryWatch},
     operands::{dot, line},
-    tree::RoundTree,
+    tree::UpperTree,
     Cpu, Cuda,
 };
-use millrace_core::proof::matrix::Operand;
+use millrace_core::proof::{matrix::Operand, memory::MemoryTask};
 use rayon::ThreadPoolBuildError;
 use std::{
     ops::{ControlFlow, Range},
@@ -71,15 +73,23 @@ fn what_fits(fits: Option<u32>) -> String {
     fits.map_or("no n fits, free some".into(), |n| format!("the largest n that fits is {n}"))
 }
 
-/// The provers of this machine: one for each GPU that can prove, in the driver's order, then the processor, with `threads`
-/// threads (0: one for each core).
+/// The provers of this machine.
+pub struct Backends {
+    /// One for each GPU that can prove, in the driver's order, then the processor: never empty.
+    pub usable: Vec<Arc<dyn Backend>>,
+    /// Why other GPUs cannot prove, or why there is none.
+    pub refused: Vec<NoCuda>,
+}
+
+/// Finds the provers of this machine; the processor's has `threads` threads (0: one for each core).
 ///
 /// # Errors
 /// When the threads cannot be started.
-pub fn backends(threads: usize) -> Result<Vec<Arc<dyn Backend>>, ThreadPoolBuildError> {
-    let cards = Cuda::all().unwrap_or_default().into_iter().map(|card| Arc::new(card) as Arc<dyn Backend>);
+pub fn backends(threads: usize) -> Result<Backends, ThreadPoolBuildError> {
+    let Cards { usable, refused } = Cuda::all();
+    let cards = usable.into_iter().map(|card| Arc::new(card) as Arc<dyn Backend>);
     let processor: Arc<dyn Backend> = Arc::new(Cpu::new(threads)?);
-    Ok(cards.chain([processor]).collect())
+    Ok(Backends { usable: cards.chain([processor]).collect(), refused })
 }
 
 /// Something that computes rounds. All give the same bits.
@@ -91,11 +101,19 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// [`ProveError::Stopped`] when `rows_done` breaks, [`ProveError::Backend`].
-    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError>;
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError>;
 
     /// The entries `cols` of row `row`, once more, to open them: neither C nor all of its tree are kept.
     fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Vec<i32> {
         recompute_cells(round, row, cols)
+    }
+
+    /// Fills memory for the proof of memory: a GPU the card's, the processor main memory.
+    ///
+    /// # Errors
+    /// As [`MemoryFill::new`].
+    fn fill(&self, task: &MemoryTask, watch: &MemoryWatch) -> Result<MemoryFill, ProveError> {
+        MemoryFill::new(task, watch)
     }
 
     /// Most that its arithmetic units could do, measured now or, of a GPU, from its maker's figures: int8 operations in 10⁹

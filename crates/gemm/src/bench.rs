@@ -3,7 +3,7 @@ use crate::{
     kernel::Kernel,
     operands::{line, PackedB},
     run::{kept_bytes, prove, Progress, ProveOptions, ProvenRun},
-    tree::{block_rows, RoundTree},
+    tree::{block_rows, round_tree},
 };
 use millrace_core::proof::{check_size, gops, matrix::Operand, Task, MAX_N, MAX_ROUNDS, MIN_N};
 use rayon::prelude::*;
@@ -155,7 +155,7 @@ pub fn parts(kernel: Kernel, n: u32) -> Parts {
     product.multiply(kernel);
     let multiply = start.elapsed();
     let start = Instant::now();
-    let tree = RoundTree::build(n, 0, &|_| ControlFlow::Continue(()), |_, cells| cells.fill(1));
+    let tree = round_tree(n, 0, &|_| ControlFlow::Continue(()), |_, cells| cells.fill(1));
     std::hint::black_box(tree.ok());
     Parts { generate, multiply, hash: start.elapsed() }
 }

@@ -7,7 +7,7 @@ use crate::{
     cpu::Cpu,
     kernel::ROWS,
     run::{prove_with_links, ProveOptions, ProvenRun},
-    tree::RoundTree,
+    tree::UpperTree,
 };
 use millrace_core::proof::Task;
 use std::{
@@ -46,7 +46,7 @@ impl Backend for Lazy {
         self.cpu.name()
     }
 
-    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError> {
         let n = round.n as usize;
         self.cpu.round_with(round, skip, rows_done, |b, first_row, cells| {
             let rows =
@@ -87,7 +87,7 @@ impl<F: Fn(&Round, u32, u32, i32) -> i32 + Send + Sync> Backend for Tamper<F> {
         self.cpu.name()
     }
 
-    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError> {
         self.cpu.round_with(round, skip, rows_done, |b, first_row, cells| {
             self.cpu.compute_rows(round, b, first_row.., cells);
             for (cells, row) in cells.chunks_exact_mut(round.n as usize).zip(first_row..) {

@@ -2,7 +2,7 @@ use crate::{
     backend::{Backend, Memory, ProveError, Round, RowsDone},
     kernel::{peak_gops, Kernel},
     operands::{line, PackedB},
-    tree::{block_rows, RoundTree},
+    tree::{block_rows, round_tree, UpperTree},
 };
 use millrace_core::{
     merkle::TREE_NODE_LEN,
@@ -45,10 +45,10 @@ impl Cpu {
         skip: u32,
         rows_done: &RowsDone,
         fill: impl Fn(&PackedB, u32, &mut [i32]) + Sync,
-    ) -> Result<RoundTree, ProveError> {
+    ) -> Result<UpperTree, ProveError> {
         self.pool.install(|| {
             let b = PackedB::new(&round.seed, round.n);
-            RoundTree::build(round.n, skip, rows_done, |first_row, cells| fill(&b, first_row, cells))
+            round_tree(round.n, skip, rows_done, |first_row, cells| fill(&b, first_row, cells))
         })
     }
 
@@ -67,7 +67,7 @@ impl Backend for Cpu {
         self.kernel.name()
     }
 
-    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError> {
         self.round_with(round, skip, rows_done, |b, first_row, cells| self.compute_rows(round, b, first_row.., cells))
     }
 

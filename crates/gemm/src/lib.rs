@@ -21,14 +21,14 @@ pub mod sha;
 mod tree;
 mod verify;
 
-pub use backend::{backends, recompute_cells, Backend, Memory, ProveError, Round, RowsDone};
+pub use backend::{backends, recompute_cells, Backend, Backends, Memory, ProveError, Round, RowsDone};
 pub use bench::{bench, check_memory, measure, parts, Bench, Parts, Product};
 pub use bundle::{bundle_len, Bundle, OpenedEntry, RoundClaim};
 pub use cpu::Cpu;
 pub use cuda::Cuda;
 pub use kernel::{peak_gops, Kernel};
 pub use run::{prove, Progress, ProveOptions, ProvenRun};
-pub use tree::RoundTree;
+pub use tree::UpperTree;
 pub use verify::{
     false_link, queries, verify_batch, verify_bundle, wrong_entries, Refusal, Verified, WrongEntry, MAX_WRONG_ENTRIES,
 };

@@ -2,11 +2,11 @@ use crate::{
     backend::{Backend, ProveError, Round},
     bundle::{Bundle, OpenedEntry, RoundClaim},
     sha::hash_leaves,
-    tree::{max_skip, tree_bytes, RoundTree},
+    tree::{max_skip, tree_bytes, UpperTree},
 };
 use millrace_core::{
     merkle::{Tree, EMPTY},
-    proof::{check_size, next_seed, pack_leaf, seed_0, super_leaf, Commit, Query, Task, CELLS_PER_LEAF},
+    proof::{check_size, leaf_index, next_seed, pack_leaf, seed_0, super_leaf, Commit, Query, Task, CELLS_PER_LEAF},
 };
 use rayon::prelude::*;
 use std::{ops::ControlFlow, sync::Arc};
@@ -42,7 +42,7 @@ impl Default for ProveOptions {
 /// A finished run: what to sign, and what is needed to answer for it.
 pub struct ProvenRun {
     commit: Commit,
-    rounds: Vec<(RoundClaim, RoundTree)>,
+    rounds: Vec<(RoundClaim, UpperTree)>,
     backend: Arc<dyn Backend>,
 }
 
@@ -128,6 +128,10 @@ impl ProvenRun {
         let mut leaves = vec![EMPTY; 1 << tree.skipped()];
         hash_leaves(&cells, &mut leaves);
         let (opened, _) = cells[((query.col - first_col) as usize / CELLS_PER_LEAF * CELLS_PER_LEAF)..].as_chunks();
-        OpenedEntry { query: *query, leaf: pack_leaf(&opened[0]), path: tree.path(n, query.row, query.col, leaves) }
+        OpenedEntry {
+            query: *query,
+            leaf: pack_leaf(&opened[0]),
+            path: tree.path(leaf_index(n, query.row, query.col), leaves),
+        }
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{answer, cpu, run, task};
 use millrace_gemm::{
-    cuda::{Multiplier, NoCuda},
+    cuda::{Cards, Multiplier, NoCuda},
     prove, queries, Cuda, Progress, ProveError, ProveOptions, ProvenRun,
 };
 use std::{ops::ControlFlow, os::unix::fs::symlink, process::Command, sync::Arc};
@@ -39,7 +39,7 @@ fn emulated(test: &str, settings: &[(u32, u32)], check: impl Fn(u32)) {
 }
 
 fn card() -> Cuda {
-    Cuda::all().unwrap().remove(0)
+    Cuda::all().usable.remove(0)
 }
 
 fn run_keeping(n: u32, keep_bytes: u64) -> ProvenRun {
@@ -74,7 +74,7 @@ fn a_card_with_little_memory_works_in_bands_and_opens_what_it_did_not_keep() {
 #[test]
 fn all_cards_of_a_host_are_found_and_named() {
     emulated("all_cards_of_a_host_are_found_and_named", &[(80, 64)], |_| {
-        let cards = Cuda::all().unwrap();
+        let cards = Cuda::all().usable;
         let names = cards.iter().map(|card| (card.ordinal(), card.card_name())).collect::<Vec<_>>();
         assert_eq!(names, [(0, "Emulated 0"), (1, "Emulated 1")]);
         assert!(cards.iter().all(|card| card.multiplier() == Multiplier::Kernel));
@@ -85,8 +85,9 @@ fn all_cards_of_a_host_are_found_and_named() {
 fn a_card_too_old_or_too_small_says_what_would_do() {
     emulated("a_card_too_old_or_too_small_says_what_would_do", &[(60, 64), (80, 1)], |capability| {
         if capability == 60 {
-            let error = Cuda::all().err().unwrap();
-            assert!(matches!(error, NoCuda::TooOld { ordinal: 0, capability: (6, 0), .. }), "{error}");
+            let Cards { usable, refused } = Cuda::all();
+            assert!(usable.is_empty() && refused.len() == 2);
+            assert!(matches!(refused[0], NoCuda::TooOld { ordinal: 0, capability: (6, 0), .. }), "{}", refused[0]);
             return;
         }
         let result = prove(&task(1_024, 1), Arc::new(card()), ProveOptions::default(), &|_| ControlFlow::Continue(()));

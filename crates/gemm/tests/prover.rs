@@ -6,7 +6,7 @@ use common::{answer, cpu, run, task};
 use millrace_core::proof::{cell, matrix, ProofError, Query, MAX_ROUNDS};
 use millrace_gemm::{
     backends, check_memory, measure, prove, Backend, Cpu, Kernel, Memory, Progress, ProveError, ProveOptions, Round,
-    RoundClaim, RoundTree, RowsDone,
+    RoundClaim, RowsDone, UpperTree,
 };
 use serde_json::Value;
 use std::{
@@ -107,7 +107,7 @@ fn sizes_that_the_protocol_has_not_are_refused() {
 
 #[test]
 fn a_measurement_takes_the_time_asked_for_or_all_rounds() {
-    let backend = backends(2).unwrap().remove(0);
+    let backend = backends(2).unwrap().usable.remove(0);
     let go_on = |_| ControlFlow::Continue(());
     let (bench, run) = measure(&backend, 256, Duration::from_secs(3_600), &go_on).unwrap();
     assert_eq!((bench.rounds, run.rounds().count()), (MAX_ROUNDS, MAX_ROUNDS as usize));
@@ -133,7 +133,7 @@ impl Backend for Small {
         self.cpu.name()
     }
 
-    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError> {
         self.cpu.round(round, skip, rows_done)
     }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use millrace_core::proof::{check_size, operations, MAX_N, MIN_N};
 use millrace_gemm::{
-    backends, check_memory, measure, queries, verify_bundle, Backend, Bench, Bundle, ProveError, ProvenRun,
+    backends, check_memory, measure, queries, verify_bundle, Backend, Backends, Bench, Bundle, ProveError, ProvenRun,
 };
 use serde::Serialize;
 use tokio::sync::mpsc::{unbounded_channel, UnboundedSender};
@@ -121,7 +121,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let peak_gops = backend.peak_gops();
     let name = backend.name();
     let peak = match peak_gops {
-        Some(gops) => format!("peak of {name}: {gops} gops, measured"),
+        Some(gops) => format!("peak of {name}: {gops} gops"),
         None => format!("peak of {name}: not known"),
     };
 
@@ -169,15 +169,15 @@ fn size(text: &str) -> Result<u32, String> {
 }
 
 fn choose(kind: Kind, threads: usize) -> Result<Arc<dyn Backend>> {
-    let all = backends(threads).context("the prover cannot start; take fewer --threads")?;
+    let Backends { usable, refused } = backends(threads).context("the prover cannot start; take fewer --threads")?;
     let prefix = match kind {
         Kind::Auto => "",
         Kind::Cpu => "cpu",
         Kind::Cuda => "cuda",
     };
-    let names: Vec<_> = all.iter().map(|backend| backend.name()).collect();
-    let chosen = all.iter().find(|backend| backend.name().starts_with(prefix)).cloned();
-    chosen.with_context(|| format!("there is no {prefix} backend on this machine, only {}", names.join(", ")))
+    let chosen = usable.into_iter().find(|backend| backend.name().starts_with(prefix));
+    // The processor is always there.
+    chosen.with_context(|| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// A bar on standard error where that is a terminal; silent in JSON.

@@ -14,6 +14,7 @@
 
 pub mod bandwidth;
 mod commit;
+pub mod deadline;
 mod entry;
 mod error;
 mod link;

@@ -1,6 +1,6 @@
 //! Cards of known speed.
 
-use millrace_gemm::{Backend, Cpu, ProveError, Round, RoundTree, RowsDone};
+use millrace_gemm::{Backend, Cpu, ProveError, Round, RowsDone, UpperTree};
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ impl Backend for Card {
         "card"
     }
 
-    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError> {
         let began = {
             let mut began = self.began.lock().expect("nothing panics here");
             if round.index == 0 {

@@ -6,11 +6,11 @@
 mod device;
 mod library;
 mod plan;
+mod trial;
 
 use crate::{
     backend::{recompute_cells, Backend, Memory, ProveError, Round, RowsDone},
-    bench::Parts,
-    tree::{kept_nodes, RoundTree},
+    tree::{kept_nodes, UpperTree},
 };
 use cudarc::driver::{sys::CUdevice_attribute as Attribute, CudaContext, CudaSlice, CudaStream, CudaView, DriverError};
 use device::{Generation, Kernels, Seed};
@@ -23,7 +23,6 @@ use plan::{least_bytes, peak_gops, NoRoom, Plan, LANES};
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
 };
 
 /// Rows and columns of C that one block of threads computes, as in `kernels.cu`.
@@ -32,10 +31,6 @@ const TILE_COLS: u32 = 256;
 
 /// Bytes of a node.
 const NODE_BYTES: usize = millrace_core::merkle::TREE_NODE_LEN;
-
-/// n of the products by which the fastest way of multiplying is chosen, and how often each is timed.
-const TUNE_N: u32 = 4_096;
-const TUNE_TIMES: u32 = 3;
 
 /// Why no GPU can be used. The processor can prove all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +71,14 @@ pub enum NoCuda {
     },
 }
 
+/// What [`Cuda::all`] found.
+pub struct Cards {
+    /// Those that can prove.
+    pub usable: Vec<Cuda>,
+    /// Why others cannot, or why there is none.
+    pub refused: Vec<NoCuda>,
+}
+
 /// How the product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Multiplier {
@@ -104,31 +107,25 @@ struct Card {
 }
 
 impl Cuda {
-    /// All cards of this host that can prove, in the driver's order, each after a short trial: the ways of multiplying have
-    /// to give the right product, and the fastest is kept.
-    ///
-    /// # Errors
-    /// [`NoCuda`] of the first card, when there is none that can prove.
-    pub fn all() -> Result<Vec<Self>, NoCuda> {
+    /// All cards of this host, in the driver's order, each after a short trial: the ways of multiplying have to give the
+    /// right product, and the fastest is kept.
+    pub fn all() -> Cards {
         // SAFETY: looks for the file and its initialisers, nothing else. Calling into an absent driver would panic.
         if !unsafe { cudarc::driver::sys::is_culib_present() } {
-            return Err(NoCuda::NoDriver);
+            return Cards { usable: vec![], refused: vec![NoCuda::NoDriver] };
         }
         let count = cudarc::driver::result::init().and_then(|()| CudaContext::device_count()).unwrap_or(0);
-        let mut cards = vec![];
-        let mut refused = NoCuda::NoCard;
-        for ordinal in (0..count.max(0) as usize).rev() {
+        let (mut usable, mut refused) = (vec![], vec![]);
+        for ordinal in 0..count.max(0) as usize {
             match Self::open(ordinal) {
-                Ok(card) => cards.push(card),
-                Err(error) => refused = error,
+                Ok(card) => usable.push(card),
+                Err(error) => refused.push(error),
             }
         }
-        cards.reverse();
-        if cards.is_empty() {
-            Err(refused)
-        } else {
-            Ok(cards)
+        if usable.is_empty() && refused.is_empty() {
+            refused.push(NoCuda::NoCard);
         }
+        Cards { usable, refused }
     }
 
     fn open(ordinal: usize) -> Result<Self, NoCuda> {
@@ -186,111 +183,6 @@ impl Cuda {
         ProveError::Backend { backend: self.name(), reason: format!("GPU {}: {error}", self.ordinal) }
     }
 
-    /// `a·b` on the card for rows of A and columns of B of n elements each, by rows: for trials and checks.
-    ///
-    /// # Errors
-    /// [`ProveError::Backend`].
-    ///
-    /// # Panics
-    /// Unless A has a multiple of 128 rows and B n columns.
-    pub fn multiply(&self, by: Multiplier, n: u32, a: &[i8], b: &[i8]) -> Result<Vec<i32>, ProveError> {
-        let card = self.lock();
-        let stream = &card.streams[0];
-        let run = || -> Result<_, String> {
-            let told = |error: DriverError| error.to_string();
-            let bytes = |elements: &[i8]| elements.iter().map(|element| *element as u8).collect::<Vec<_>>();
-            let a = stream.clone_htod(&bytes(a)).map_err(told)?;
-            let b = stream.clone_htod(&bytes(b)).map_err(told)?;
-            let mut c = stream.alloc_zeros(a.len()).map_err(told)?;
-            card.multiply(by, stream, &a.as_view(), &b.as_view(), &mut c, n)?;
-            stream.clone_dtoh(&c).map_err(told)
-        };
-        run().map_err(|error| self.failed(error))
-    }
-
-    /// The fastest way of multiplying, out of those that are right.
-    fn fastest(&self) -> Result<Multiplier, NoCuda> {
-        let ordinal = self.ordinal;
-        if !self.is_right(Multiplier::Kernel) {
-            return Err(NoCuda::Wrong { ordinal, name: self.name.clone() });
-        }
-        let others = self.multipliers().into_iter().filter(|way| *way != Multiplier::Kernel);
-        let others = others.filter(|way| self.is_right(*way)).collect::<Vec<_>>();
-        if others.is_empty() {
-            return Ok(Multiplier::Kernel);
-        }
-        let mut timed = vec![];
-        for way in [Multiplier::Kernel].into_iter().chain(others) {
-            let parts = self.round_parts(way, TUNE_N, TUNE_TIMES);
-            let parts = parts.map_err(|error| NoCuda::Driver { ordinal, reason: error.to_string() })?;
-            timed.push((parts.multiply, way));
-        }
-        Ok(timed.into_iter().min_by_key(|(took, _)| *took).map_or(Multiplier::Kernel, |(_, way)| way))
-    }
-
-    /// Whether a product of extremes and of everything between them comes out right.
-    fn is_right(&self, multiplier: Multiplier) -> bool {
-        let n = TILE_COLS;
-        let mixed = |i: u32| [i8::MIN, i8::MAX, (i.wrapping_mul(0x9e37_79b1) >> 24) as i8][i as usize % 3];
-        let a = (0..TILE_ROWS * n).map(mixed).collect::<Vec<_>>();
-        let b = (0..n * n).map(|i| mixed(i / 7)).collect::<Vec<_>>();
-        let lines = |m: &[i8]| m.chunks_exact(n as usize).map(<[i8]>::to_vec).collect::<Vec<_>>();
-        let dot = |a: &[i8], b: &[i8]| a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>();
-        let columns = lines(&b);
-        let expected = lines(&a).iter().flat_map(|a| columns.iter().map(|b| dot(a, b))).collect::<Vec<_>>();
-        self.multiply(multiplier, n, &a, &b).is_ok_and(|c| c == expected)
-    }
-
-    /// What the parts of a round take, each alone: the least of `times` measurements of as many rows as fit, for all n.
-    ///
-    /// # Errors
-    /// [`ProveError::Backend`], also where n does not fit.
-    pub fn round_parts(&self, multiplier: Multiplier, n: u32, times: u32) -> Result<Parts, ProveError> {
-        let card = self.lock();
-        let stream = card.streams[0].clone();
-        let plan = self.plan(&card, n, 0)?;
-        let run = || -> Result<Parts, String> {
-            let told = |error: DriverError| error.to_string();
-            let seed = Seed::new(&[7; 32]);
-            let mut b = alloc(&stream, square(n)).map_err(told)?;
-            let mut lane = Lane::new(stream.clone(), n, plan.band_rows).map_err(told)?;
-            let (mut of_b, mut of_a, mut multiply, mut hash) = (vec![], vec![], vec![], vec![]);
-            // One more than asked for: the first pays for what is done once.
-            for _ in 0..=times {
-                let mut timed = |parts: &mut Vec<Duration>, work: &mut dyn FnMut(&mut Lane) -> Result<(), String>| {
-                    let begun = Instant::now();
-                    work(&mut lane)?;
-                    stream.synchronize().map_err(told)?;
-                    parts.push(begun.elapsed());
-                    Ok::<_, String>(())
-                };
-                timed(&mut of_b, &mut |_| {
-                    card.kernels.operand_lines(&stream, &seed, Operand::B, 0, n, &mut b.as_view_mut()).map_err(told)
-                })?;
-                timed(&mut of_a, &mut |lane| {
-                    card.kernels
-                        .operand_lines(&stream, &seed, Operand::A, 0, n, &mut lane.a.as_view_mut())
-                        .map_err(told)
-                })?;
-                timed(&mut multiply, &mut |lane| {
-                    card.multiply(multiplier, &stream, &lane.a.as_view(), &b.as_view(), &mut lane.c, n)
-                })?;
-                timed(&mut hash, &mut |lane| {
-                    let levels = (lane.leaves() as u32).ilog2();
-                    lane.hash(&card.kernels, levels).map(|_| ()).map_err(told)
-                })?;
-            }
-            let bands = n / plan.band_rows;
-            let least = |parts: &[Duration]| parts.iter().skip(1).min().copied().unwrap_or_default();
-            Ok(Parts {
-                generate: least(&of_b) + least(&of_a) * bands,
-                multiply: least(&multiply) * bands,
-                hash: least(&hash) * bands,
-            })
-        };
-        run().map_err(|error| self.failed(error))
-    }
-
     fn plan(&self, card: &Card, n: u32, kept_node_bytes: u64) -> Result<Plan, ProveError> {
         // Freed memory goes back to the driver when the streams have come to their ends.
         card.context.synchronize().map_err(|error| self.failed(error))?;
@@ -331,14 +223,14 @@ impl Card {
         skip: u32,
         plan: Plan,
         rows_done: &RowsDone,
-    ) -> Result<Option<RoundTree>, String> {
+    ) -> Result<Option<UpperTree>, String> {
         let told = |error: DriverError| error.to_string();
         let Round { n, seed, .. } = *round;
         let (seed, kernels) = (Seed::new(&seed), &self.kernels);
         let [first, _] = &self.streams;
         let mut b = alloc(first, square(n)).map_err(told)?;
         kernels.operand_lines(first, &seed, Operand::B, 0, n, &mut b.as_view_mut()).map_err(told)?;
-        // As `RoundTree` keeps them: the root at 1, the children of i at 2i and 2i + 1.
+        // As `UpperTree` keeps them: the root at 1, the children of i at 2i and 2i + 1.
         let width = kept_nodes(n, skip);
         let mut nodes = alloc(first, 2 * width * NODE_BYTES).map_err(told)?;
         let mut lanes = vec![];
@@ -374,7 +266,7 @@ impl Card {
         if rows_done(n).is_break() {
             return Ok(None);
         }
-        Ok(Some(RoundTree::from_nodes(skip, kept)))
+        Ok(Some(UpperTree::from_nodes(skip, kept)))
     }
 
     fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Result<Vec<i32>, DriverError> {
@@ -395,7 +287,7 @@ impl Backend for Cuda {
         }
     }
 
-    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<RoundTree, ProveError> {
+    fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError> {
         let card = self.lock();
         let kept_node_bytes = (2 * kept_nodes(round.n, skip) * NODE_BYTES) as u64;
         let plan = self.plan(&card, round.n, kept_node_bytes)?;

@@ -14,8 +14,8 @@ pub use peak::peak_gops;
 /// Rows that a kernel is given at once are a multiple of this.
 pub(crate) const ROWS: usize = 8;
 
-/// Neighbours along k that are multiplied before the next: of a pair of panels 16 KB, or 16 KB of one widened, which stay in the
-/// first cache while all rows pass by.
+/// Neighbours along k that are multiplied before the next: of a pair of panels 16 KB, or 16 KB of one widened, which stay
+/// in the first cache while all rows pass by.
 const BLOCK_K: usize = 512;
 /// Columns of a pair of panels, which is what a kernel multiplies at once.
 const PAIR: usize = 2 * PANEL;

@@ -24,13 +24,13 @@ pub struct MemoryProgress {
 }
 
 /// Told of the progress, now and then and from any thread; breaks to stop the work.
-type Watch<'a> = dyn Fn(MemoryProgress) -> ControlFlow<()> + Sync + 'a;
+pub type MemoryWatch<'a> = dyn Fn(MemoryProgress) -> ControlFlow<()> + Sync + 'a;
 
 /// Adds up what the threads have done.
 struct Counter<'a> {
     done: AtomicU64,
     of: u64,
-    watch: &'a Watch<'a>,
+    watch: &'a MemoryWatch<'a>,
 }
 
 impl Counter<'_> {
@@ -71,7 +71,7 @@ impl MemoryFill {
     /// # Errors
     /// [`ProveError::MemoryTask`] where the sizes are not the protocol's, [`ProveError::Stopped`], [`ProveError::Backend`]
     /// where there is not so much memory.
-    pub fn new(task: &MemoryTask, watch: &Watch) -> Result<Self, ProveError> {
+    pub fn new(task: &MemoryTask, watch: &MemoryWatch) -> Result<Self, ProveError> {
         Self::with_words(task, watch, |hasher, lane, step, previous, references| {
             hasher.word(lane, step, previous, references)
         })
@@ -80,7 +80,7 @@ impl MemoryFill {
     /// [`MemoryFill::new`] with a hand in the words: an honest one makes them as the rules say.
     pub(super) fn with_words(
         task: &MemoryTask,
-        watch: &Watch,
+        watch: &MemoryWatch,
         make: impl Fn(&WordHasher, u32, u32, &Word, &[Word; REFERENCES]) -> Word + Sync,
     ) -> Result<Self, ProveError> {
         let layout = task.layout()?;
@@ -118,7 +118,7 @@ impl MemoryFill {
     ///
     /// # Errors
     /// [`ProveError::Stopped`].
-    pub fn walk(&self, nonce: &[u8; 32], watch: &Watch) -> Result<MemoryWalk, ProveError> {
+    pub fn walk(&self, nonce: &[u8; 32], watch: &MemoryWatch) -> Result<MemoryWalk, ProveError> {
         self.walk_with(nonce, watch, |fill, seed, walker| fill.walk_from(walk_start(seed, walker)))
     }
 
@@ -126,7 +126,7 @@ impl MemoryFill {
     pub(super) fn walk_with(
         &self,
         nonce: &[u8; 32],
-        watch: &Watch,
+        watch: &MemoryWatch,
         end: impl Fn(&MemoryFill, &[u8; 32], u32) -> Word + Send + Sync + 'static,
     ) -> Result<MemoryWalk, ProveError> {
         let walkers = u64::from(self.commit.task.walkers);

@@ -15,5 +15,5 @@ mod tree;
 mod verify;
 
 pub use bundle::memory_bundle_len;
-pub use fill::{MemoryFill, MemoryProgress, MemoryWalk};
+pub use fill::{MemoryFill, MemoryProgress, MemoryWalk, MemoryWatch};
 pub use verify::{verify_memory, MemoryRefusal};

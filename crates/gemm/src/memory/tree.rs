@@ -1,9 +1,6 @@
-//! A Merkle tree over what can be had again, without its lowest levels.
+//! The trees of the proof of memory: over words, or the ends of walks, which can be had again.
 
-use crate::{
-    sha::{hash_level_in_place, hash_parents},
-    ProveError,
-};
+use crate::{sha::hash_level_in_place, tree::UpperTree, ProveError};
 use millrace_core::merkle::{depth, parent, TreeNode, EMPTY};
 use rayon::prelude::*;
 
@@ -13,15 +10,10 @@ const MAX_SKIPPED: u32 = 6;
 /// Groups of leaves, each under one kept node, hashed by one thread in a row.
 const GROUPS_PER_TASK: usize = 16;
 
-/// Parents hashed together by one thread, where there are more.
-const PARENTS_PER_TASK: usize = 2048;
-
 /// The tree over `leaves` leaves, padded as [`millrace_core::merkle::Tree`] is.
 pub(super) struct KeptTree {
     leaves: u64,
-    skipped: u32,
-    /// As a heap: the root at 1, the children of `i` at `2i` and `2i + 1`; 0 is unused.
-    nodes: Vec<TreeNode>,
+    upper: UpperTree,
 }
 
 impl KeptTree {
@@ -34,55 +26,40 @@ impl KeptTree {
     ) -> Result<Self, ProveError> {
         let skipped = depth(leaves).min(MAX_SKIPPED);
         let width = 1usize << (depth(leaves) - skipped);
-        let mut nodes = vec![EMPTY; 2 * width];
         let empty = (0..skipped).fold(EMPTY, |node, _| parent(&node, &node));
-        nodes[width..].par_chunks_mut(GROUPS_PER_TASK).enumerate().try_for_each(|(task, kept)| {
-            let first = (task * GROUPS_PER_TASK) as u64;
-            for (node, group) in kept.iter_mut().zip(first..) {
-                if group << skipped >= leaves {
-                    *node = empty;
-                    continue;
+        let upper = UpperTree::build(skipped, width, |nodes| {
+            nodes.par_chunks_mut(GROUPS_PER_TASK).enumerate().try_for_each(|(task, kept)| {
+                let first = (task * GROUPS_PER_TASK) as u64;
+                for (node, group) in kept.iter_mut().zip(first..) {
+                    if group << skipped >= leaves {
+                        *node = empty;
+                        continue;
+                    }
+                    let mut scratch = group_leaves(group, skipped, leaves, &leaf);
+                    for level in 0..skipped {
+                        hash_level_in_place(&mut scratch[..1 << (skipped - level)]);
+                    }
+                    *node = scratch[0];
                 }
-                let mut scratch = group_leaves(group, skipped, leaves, &leaf);
-                for level in 0..skipped {
-                    hash_level_in_place(&mut scratch[..1 << (skipped - level)]);
-                }
-                *node = scratch[0];
-            }
-            watch(((first + kept.len() as u64) << skipped).min(leaves) - (first << skipped).min(leaves))
+                watch(((first + kept.len() as u64) << skipped).min(leaves) - (first << skipped).min(leaves))
+            })
         })?;
-        let mut width = width;
-        while width > 1 {
-            let (parents, children) = nodes.split_at_mut(width);
-            parents[width / 2..]
-                .par_chunks_mut(PARENTS_PER_TASK)
-                .zip(children[..width].par_chunks(2 * PARENTS_PER_TASK))
-                .for_each(|(parents, children)| hash_parents(children, parents));
-            width /= 2;
-        }
-        Ok(Self { leaves, skipped, nodes })
+        Ok(Self { leaves, upper })
     }
 
     pub(super) fn root(&self) -> TreeNode {
-        self.level(0)[0]
+        self.upper.root()
     }
 
     /// All nodes `depth` levels below the root, which must be kept ones.
     pub(super) fn level(&self, depth: u32) -> &[TreeNode] {
-        &self.nodes[1 << depth..2 << depth]
+        self.upper.level(depth)
     }
 
     /// From leaf `index` up to the root, bottom first. `leaf` gives the leaves once more.
     pub(super) fn path(&self, index: u64, leaf: impl Fn(u64) -> TreeNode) -> Vec<TreeNode> {
-        let group = index >> self.skipped;
-        let low = millrace_core::merkle::Tree::new(group_leaves(group, self.skipped, self.leaves, leaf));
-        let mut path = low.path(index & ((1 << self.skipped) - 1));
-        let mut at = self.nodes.len() / 2 + group as usize;
-        while at > 1 {
-            path.push(self.nodes[at ^ 1]);
-            at /= 2;
-        }
-        path
+        let skipped = self.upper.skipped();
+        self.upper.path(index, group_leaves(index >> skipped, skipped, self.leaves, leaf))
     }
 }
 
