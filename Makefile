@@ -61,7 +61,7 @@ deny: ## check every crate's source, licence and version
 coverage: ## which lines of the program its tests reach; fails below 95%
 	toolchain/coverage
 
-ptx: ## compile the GPU's kernels again, after a change of kernels.cu; needs no GPU
+ptx: ## compile the GPU's kernels again, after a change of their source; needs no GPU
 	toolchain/ptx
 
 gpu-check: ## on a machine with a GPU: are its bits right, how fast is each part; writes docs/measurements

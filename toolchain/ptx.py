@@ -1,4 +1,4 @@
-"""Compiles a CUDA source to PTX with NVRTC and checks it with ptxas. Called by `toolchain/ptx`."""
+"""Compiles CUDA sources, one behind the other, to PTX with NVRTC and checks it with ptxas. Called by `toolchain/ptx`."""
 
 import ctypes
 import hashlib
@@ -54,16 +54,16 @@ def check(ptx: pathlib.Path, card: int) -> None:
     print(f"{ptx.name} on sm_{card}: registers " + ", ".join(f"{name} {registers}" for name, _, registers in sorted(kernels)))
 
 
-def main(path: str) -> None:
-    source = pathlib.Path(path).read_bytes()
+def main(*paths: str) -> None:
+    source = b"".join(pathlib.Path(path).read_bytes() for path in paths)
     library = nvrtc()
     for generation, cards in CARDS.items():
-        ptx = pathlib.Path(path).with_name(f"kernels_{generation}.ptx")
+        ptx = pathlib.Path(paths[0]).with_name(f"kernels_{generation}.ptx")
         # Without the compiler's banner and the constants of its own headers.
         code = re.sub(r"^\s*//.*\n|^\.global .*nv6target.*\n|^\s*\n", "", compile_ptx(library, source, generation), flags=re.M)
-        ptx.write_text(f"// Made by toolchain/ptx of kernels.cu, sha256 {hashlib.sha256(source).hexdigest()}.\n{code}")
+        ptx.write_text(f"// Made by toolchain/ptx of {' and '.join(paths)}, sha256 {hashlib.sha256(source).hexdigest()}.\n{code}")
         for card in cards:
             check(ptx, card)
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -3,8 +3,15 @@
 //!
 //! `cargo run --release -p millrace-gemm --example gpu_check [FOLDER]`
 
-use millrace_core::proof::{gops, operations, Task};
-use millrace_gemm::{cuda::Cards, prove, queries, verify_bundle, Backend, Bundle, Cpu, Cuda, ProveOptions, ProvenRun};
+use millrace_core::proof::{
+    gops,
+    memory::{Layout, MemoryTask, WALK_BYTES, WORD_LEN},
+    operations, Task,
+};
+use millrace_gemm::{
+    cuda::Cards, memory::verify_memory, prove, queries, verify_bundle, Backend, Bundle, Cpu, Cuda, ProveOptions,
+    ProvenRun,
+};
 use std::{
     error::Error,
     fmt::Write as _,
@@ -19,12 +26,22 @@ use std::{
 const COMPARED: [u32; 5] = [256, 512, 1_024, 2_048, 4_096];
 /// Sizes at which an audit's answer is verified and the parts are timed.
 const TIMED: [u32; 4] = [4_096, 16_384, 32_768, 65_536];
+/// Words and walkers of fills that are compared with the processor's: full trees and others.
+const COMPARED_FILLS: [(u64, u32); 2] = [(1 << 14, 1_000), (5 << 18, 1_000_000)];
+/// Walks that are timed: they read 137 GB.
+const TIMED_WALKERS: u32 = 1 << 27;
+const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 /// How deep products of extremes are.
 const DEEPEST: u32 = 16_384;
 
 fn task(n: u32, rounds: u32) -> Task {
     let [deployment_id, node, beacon, nonce] = [1, 2, 3, 4].map(|byte| [byte; 32]);
     Task { deployment_id, node, gpu_index: 0, epoch: 5, beacon, nonce, n, rounds }
+}
+
+fn memory_task(words: u64, walkers: u32) -> MemoryTask {
+    let Task { deployment_id, node, gpu_index, epoch, beacon, nonce, .. } = task(0, 0);
+    MemoryTask { deployment_id, node, gpu_index, epoch, beacon, nonce, words, walkers }
 }
 
 fn run(backend: &Arc<dyn Backend>, n: u32, rounds: u32) -> Result<(ProvenRun, Duration), Box<dyn Error>> {
@@ -65,6 +82,8 @@ fn check() -> Result<(), Box<dyn Error>> {
         compare(&card, &processor, &mut say)?;
         say(String::from("\nSpeed, the best of three; parts in ms a round, each alone on the card:\n"));
         measure(&card, &mut say)?;
+        say(String::from("\nMemory:\n"));
+        measure_memory(&card, &mut say)?;
         std::fs::create_dir_all(&folder)?;
         let file = folder.join(format!("{}-{}.md", card.card_name().replace([' ', '/'], "-"), card.ordinal()));
         std::fs::write(&file, report)?;
@@ -93,6 +112,57 @@ fn compare(card: &Arc<Cuda>, processor: &Arc<dyn Backend>, say: &mut impl FnMut(
             return Err(format!("n = {n}: the card's super-root is not the processor's").into());
         }
         say(format!("- n = {n}, 3 rounds: the card's super-root is the processor's"));
+    }
+    for (words, walkers) in COMPARED_FILLS {
+        let task = memory_task(words, walkers);
+        let (got, expected) = (card.fill(&task, &|_| GO_ON)?, processor.fill(&task, &|_| GO_ON)?);
+        let (got_walks, expected_walks) = (got.walk(&[6; 32], &|_| GO_ON)?, expected.walk(&[6; 32], &|_| GO_ON)?);
+        let is_same = got.commit() == expected.commit()
+            && got_walks.commit() == expected_walks.commit()
+            && got.try_answer(&got_walks, &[9; 32])? == expected.try_answer(&expected_walks, &[9; 32])?;
+        if !is_same {
+            return Err(format!("{words} words, {walkers} walkers: what the card gives is not the processor's").into());
+        }
+        say(format!("- {words} words, {walkers} walkers: the card's roots and answer are the processor's"));
+    }
+    Ok(())
+}
+
+/// A small fill and the largest that nine tenths of what is free hold.
+fn measure_memory(card: &Arc<Cuda>, say: &mut impl FnMut(String)) -> Result<(), Box<dyn Error>> {
+    say(String::from(
+        "| fill, MiB | fill and hash, s | walks | walk, ms | random reads, GB/s | answer, ms | verify, ms |",
+    ));
+    say(String::from("|---|---|---|---|---|---|---|"));
+    let free_bytes = card.memory(256, 0).ok_or("the card does not say what memory is free")?.free_bytes;
+    for bytes in [1 << 30, free_bytes / 10 * 9] {
+        let words = Layout::within(bytes).ok_or("there is no memory to fill")?.words();
+        let begun = Instant::now();
+        let fill = card.fill(&memory_task(words, TIMED_WALKERS), &|_| GO_ON)?;
+        let filled = begun.elapsed();
+        // The first time pays for what is done once.
+        let mut walked = Duration::MAX;
+        let mut walks = None;
+        for nonce in [[6; 32], [7; 32], [8; 32]] {
+            let begun = Instant::now();
+            walks = Some(fill.walk(&nonce, &|_| GO_ON)?);
+            walked = walked.min(begun.elapsed());
+        }
+        let walks = walks.ok_or("nothing was walked")?;
+        let begun = Instant::now();
+        let answer = fill.try_answer(&walks, &[9; 32])?;
+        let answered = begun.elapsed();
+        let begun = Instant::now();
+        verify_memory(fill.commit(), walks.commit(), &[9; 32], &answer)?;
+        say(format!(
+            "| {} | {:.2} | {TIMED_WALKERS} | {:.1} | {:.0} | {:.0} | {:.0} |",
+            (words * WORD_LEN as u64) >> 20,
+            filled.as_secs_f64(),
+            walked.as_secs_f64() * 1e3,
+            f64::from(TIMED_WALKERS) * WALK_BYTES as f64 / walked.as_nanos() as f64,
+            answered.as_secs_f64() * 1e3,
+            begun.elapsed().as_secs_f64() * 1e3,
+        ));
     }
     Ok(())
 }

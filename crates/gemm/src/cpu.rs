@@ -1,19 +1,21 @@
 use crate::{
     backend::{Backend, Memory, ProveError, Round, RowsDone},
     kernel::{peak_gops, Kernel},
+    memory::{MemoryFill, MemoryWatch},
     operands::{line, PackedB},
     tree::{block_rows, round_tree, UpperTree},
 };
 use millrace_core::{
     merkle::TREE_NODE_LEN,
-    proof::{matrix::Operand, CELLS_PER_LEAF},
+    proof::{matrix::Operand, memory::MemoryTask, CELLS_PER_LEAF},
 };
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use std::sync::Arc;
 
 /// The processor as a prover.
 pub struct Cpu {
     kernel: Kernel,
-    pool: ThreadPool,
+    pool: Arc<ThreadPool>,
 }
 
 impl Cpu {
@@ -35,7 +37,7 @@ impl Cpu {
     pub fn with_kernel(kernel: Kernel, threads: usize) -> Result<Self, ThreadPoolBuildError> {
         assert!(Kernel::available().contains(&kernel), "this processor cannot run {}", kernel.name());
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("prover-{i}")).build()?;
-        Ok(Self { kernel, pool })
+        Ok(Self { kernel, pool: Arc::new(pool) })
     }
 
     /// A round whose rows come from `fill(b, first_row, rows)`.
@@ -69,6 +71,11 @@ impl Backend for Cpu {
 
     fn round(&self, round: &Round, skip: u32, rows_done: &RowsDone) -> Result<UpperTree, ProveError> {
         self.round_with(round, skip, rows_done, |b, first_row, cells| self.compute_rows(round, b, first_row.., cells))
+    }
+
+    /// The fill, its walks and its answer on the threads of this prover.
+    fn fill(&self, task: &MemoryTask, watch: &MemoryWatch) -> Result<MemoryFill, ProveError> {
+        MemoryFill::in_pool(&self.pool, task, watch)
     }
 
     fn peak_gops(&self) -> Option<u64> {

@@ -4,12 +4,19 @@
 
 mod common;
 
-use common::{answer, cpu, run, task};
+use common::{answer, cpu, run, task, NEXT_BEACON};
+use millrace_core::proof::memory::MemoryTask;
 use millrace_gemm::{
     cuda::{Cards, Multiplier, NoCuda},
-    prove, queries, Cuda, Progress, ProveError, ProveOptions, ProvenRun,
+    memory::{verify_memory, MemoryProgress},
+    prove, queries, Backend, Cuda, Progress, ProveError, ProveOptions, ProvenRun,
 };
-use std::{ops::ControlFlow, os::unix::fs::symlink, process::Command, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    os::unix::fs::symlink,
+    process::Command,
+    sync::{Arc, Mutex},
+};
 
 /// Set where the emulated driver is in place.
 const INSIDE: &str = "MILLRACE_EMULATED";
@@ -104,5 +111,87 @@ fn a_card_reports_its_progress_and_stops_when_told() {
         };
         let result = prove(&task(256, 3), Arc::new(card()), ProveOptions::default(), &stop_in_second);
         assert!(matches!(result, Err(ProveError::Stopped)));
+    });
+}
+
+fn memory_task(words: u64, walkers: u32) -> MemoryTask {
+    let [deployment_id, node, beacon, nonce] = [1, 2, 5, 6].map(|byte| [byte; 32]);
+    MemoryTask { deployment_id, node, gpu_index: 3, epoch: 4, beacon, nonce, words, walkers }
+}
+
+/// The card commits and answers what the processor does, and that is accepted.
+fn check_memory(words: u64, walkers: u32) {
+    let task = memory_task(words, walkers);
+    let go_on = |_| ControlFlow::Continue(());
+    let (expected, got) = (cpu().fill(&task, &go_on).unwrap(), card().fill(&task, &go_on).unwrap());
+    assert_eq!(got.commit(), expected.commit(), "{words} words");
+    let (expected_walks, walks) = (expected.walk(&[9; 32], &go_on).unwrap(), got.walk(&[9; 32], &go_on).unwrap());
+    assert_eq!(walks.commit(), expected_walks.commit(), "{walkers} walkers");
+    let answer = got.answer(&walks, &NEXT_BEACON);
+    assert!(answer == expected.answer(&expected_walks, &NEXT_BEACON), "{words} words, {walkers} walkers");
+    assert_eq!(verify_memory(got.commit(), walks.commit(), &NEXT_BEACON, &answer), Ok(()));
+}
+
+#[test]
+fn every_generation_of_cards_fills_walks_and_answers_as_the_processor_does() {
+    let test = "every_generation_of_cards_fills_walks_and_answers_as_the_processor_does";
+    emulated(test, &[(61, 64), (75, 64), (80, 64)], |_| check_memory(1 << 14, 300));
+}
+
+#[test]
+fn a_card_with_little_memory_hashes_and_walks_in_bands() {
+    // One MiB holds bands of 2,048 beside the words: ten and six empty ones of these, two of walkers, the last not full.
+    emulated("a_card_with_little_memory_hashes_and_walks_in_bands", &[(80, 1)], |_| {
+        check_memory(5 << 12, 3_000);
+        check_memory(1 << 14, 1);
+    });
+}
+
+#[test]
+fn a_card_computes_rounds_while_its_memory_is_filled() {
+    emulated("a_card_computes_rounds_while_its_memory_is_filled", &[(80, 64)], |_| {
+        let card = card();
+        let go_on = |_| ControlFlow::Continue(());
+        let fill = card.fill(&memory_task(1 << 14, 100), &go_on).unwrap();
+        assert_eq!(run(&task(256, 1), card).commit(), run(&task(256, 1), cpu()).commit());
+        let walks = fill.walk(&[9; 32], &go_on).unwrap();
+        let answer = fill.try_answer(&walks, &NEXT_BEACON).unwrap();
+        assert_eq!(verify_memory(fill.commit(), walks.commit(), &NEXT_BEACON, &answer), Ok(()));
+    });
+}
+
+#[test]
+fn a_card_reports_how_far_a_fill_and_walks_are_and_stops_when_told() {
+    emulated("a_card_reports_how_far_a_fill_and_walks_are_and_stops_when_told", &[(80, 64)], |_| {
+        let (task, card) = (memory_task(1 << 14, 100), card());
+        let of = 2 * task.words;
+        let seen = Mutex::new(vec![]);
+        let watch = |progress: MemoryProgress| {
+            seen.lock().unwrap().push(progress);
+            ControlFlow::Continue(())
+        };
+        let fill = card.fill(&task, &watch).unwrap();
+        fill.walk(&[9; 32], &watch).unwrap();
+        let seen = seen.into_inner().unwrap();
+        assert_eq!(seen.len(), 64 + 1 + 1, "for each slice, for the only band of words, and for that of walkers");
+        assert_eq!(seen[0], MemoryProgress { done: task.words / 64, of });
+        assert_eq!(seen[64..], [MemoryProgress { done: of, of }, MemoryProgress { done: 100, of: 100 }]);
+        let stop = |progress: MemoryProgress| match progress.done < task.words / 2 {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        };
+        assert!(matches!(card.fill(&task, &stop), Err(ProveError::Stopped)));
+        assert!(matches!(fill.walk(&[9; 32], &|_| ControlFlow::Break(())), Err(ProveError::Stopped)));
+    });
+}
+
+#[test]
+fn a_fill_that_the_card_has_no_room_for_is_refused_with_what_it_takes() {
+    emulated("a_fill_that_the_card_has_no_room_for_is_refused_with_what_it_takes", &[(80, 3)], |_| {
+        let said = "cuda-mma failed: GPU 0: a fill of 131072 words needs 5 MiB and 3 MiB are free";
+        match card().fill(&memory_task(1 << 17, 1), &|_| ControlFlow::Continue(())) {
+            Err(error) => assert_eq!(error.to_string(), said),
+            Ok(_) => panic!("there is room"),
+        }
     });
 }

@@ -8,6 +8,7 @@ use millrace_core::{
     merkle::{leaf_node, parent, TreeNode, TREE_NODE_LEN},
     proof::{
         matrix::{block, Operand, BIAS, BLOCK_LEN},
+        memory::{addresses, walk_start, Layout, MAX_WALKERS, MAX_WORDS, SLICES},
         pack_leaf, CELLS_PER_LEAF,
     },
 };
@@ -16,7 +17,7 @@ use millrace_gemm::{recompute_cells, Backend, Round};
 use sha2::{Digest, Sha256};
 use std::ops::{ControlFlow, Range};
 
-const SOURCE: &str = include_str!("../src/cuda/kernels.cu");
+const SOURCE: &str = concat!(include_str!("../src/cuda/kernels.cu"), include_str!("../src/cuda/memory.cu"));
 /// The PTX of each generation and the stages that its product has under way.
 const GENERATIONS: [(&str, u32); 3] = [
     (include_str!("../src/cuda/kernels_61.ptx"), 1),
@@ -116,7 +117,10 @@ impl Gpu {
 
 /// As the kernels take it: what precedes the operand's number in a block's message, as big-endian words.
 fn seed_words() -> Vec<u8> {
-    let message = [&b"MRmat\0\0\0"[..], &SEED].concat();
+    big_endian_words(&[&b"MRmat\0\0\0"[..], &SEED].concat())
+}
+
+fn big_endian_words(message: &[u8]) -> Vec<u8> {
     message.as_chunks::<4>().0.iter().flat_map(|word| u32::from_be_bytes(*word).to_le_bytes()).collect()
 }
 
@@ -135,7 +139,7 @@ fn the_ptx_is_made_of_the_source() {
     let hash = Sha256::digest(SOURCE).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     for (text, _) in GENERATIONS {
         let first = text.lines().next().unwrap();
-        assert!(first.contains(&hash), "kernels.cu was changed: run toolchain/ptx");
+        assert!(first.contains(&hash), "kernels.cu or memory.cu was changed: run toolchain/ptx");
     }
 }
 
@@ -278,5 +282,43 @@ fn the_last_blocks_of_the_largest_matrix_are_where_they_belong() {
         gpu.launch("leaves", leaves / 256 - 1..leaves / 256, 256, 0, &args);
         let expected = cells.as_chunks().0.iter().map(|cells| leaf_node(&[&pack_leaf(cells)])).collect::<Vec<_>>();
         assert!(gpu.download_nodes(nodes + first, 256) == expected);
+    }
+}
+
+/// The largest fill has a TiB, of which nothing is there: what a kernel reads first is what it is refused.
+#[test]
+fn words_of_the_largest_fill_are_read_where_they_belong() {
+    let layout = Layout::new(MAX_WORDS).unwrap();
+    let (lanes, steps) = (layout.lanes(), layout.steps() / SLICES);
+    for mut gpu in gpus() {
+        let (words, ends) = (gpu.memory.alloc(0), gpu.memory.alloc(32));
+        let mut refused = |name: &str, block: u32, threads: u32, args: &[Arg]| {
+            let kernel = gpu.module.kernel(name).unwrap();
+            launch(kernel, &mut gpu.memory, block..block + 1, threads, 0, args).unwrap_err()
+        };
+        let at = |index: u64| format!("at {:#x}", words + 32 * index);
+
+        let last_slice = (SLICES - 1) * steps;
+        let args = [Arg::Bytes(&[0; 32]), Arg::U32(lanes), Arg::U32(last_slice), Arg::U32(steps), Arg::Pointer(words)];
+        let said = refused("fill", lanes / THREADS - 1, THREADS, &args);
+        // The word before, of the block's first lane.
+        assert!(said.contains(&at(u64::from(last_slice) * u64::from(lanes) - u64::from(THREADS))), "{said}");
+
+        for walker in [0, MAX_WALKERS - 1] {
+            let start = [&b"MRstep"[..], &SEED, &[0; 2]].concat();
+            let start = big_endian_words(&start);
+            let count = MAX_WORDS.to_le_bytes();
+            let args = [
+                Arg::Bytes(&start),
+                Arg::U32(walker),
+                Arg::U32(1),
+                Arg::Bytes(&count),
+                Arg::Pointer(words),
+                Arg::Pointer(ends),
+            ];
+            let said = refused("walks", 0, 1, &args);
+            let named = addresses(&walk_start(&SEED, walker), MAX_WORDS).map(at);
+            assert!(named.iter().any(|at| said.contains(at)), "{said}");
+        }
     }
 }

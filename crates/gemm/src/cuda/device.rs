@@ -1,6 +1,7 @@
-//! The kernels of one card, each behind a function that gives it what its comment in `kernels.cu` asks for.
+//! The kernels of one card, each behind a function that gives it what its comment in `kernels.cu` or `memory.cu` asks for.
 
 use super::{NODE_BYTES, TILE_COLS, TILE_ROWS};
+use crate::memory::WordHasher;
 use cudarc::{
     driver::{
         sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, CudaContext, CudaFunction,
@@ -8,8 +9,11 @@ use cudarc::{
     },
     nvrtc::Ptx,
 };
-use millrace_core::proof::matrix::{preimage, Operand, BLOCK_LEN};
-use std::sync::Arc;
+use millrace_core::proof::{
+    matrix::{preimage, Operand, BLOCK_LEN},
+    memory::WORD_LEN,
+};
+use std::{ops::Range, sync::Arc};
 
 /// Threads of a block.
 const BLOCK: u32 = 256;
@@ -37,7 +41,7 @@ impl Generation {
     }
 }
 
-/// What every block's message begins with, as `kernels.cu` takes it.
+/// What every message of a kind begins with: a matrix block's, or that of a walker's start.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Seed([u32; 10]);
@@ -47,12 +51,34 @@ unsafe impl DeviceRepr for Seed {}
 
 impl Seed {
     pub fn new(seed: &[u8; 32]) -> Self {
-        let message = preimage(seed, Operand::A, 0, 0);
+        Self::of(&preimage(seed, Operand::A, 0, 0))
+    }
+
+    /// Of the walks from this seed.
+    pub fn of_walks(seed: &[u8; 32]) -> Self {
+        Self::of(&[b"MRstep", &seed[..], &[0; 2]].concat())
+    }
+
+    fn of(message: &[u8]) -> Self {
         let mut words = [0; 10];
         for (word, bytes) in words.iter_mut().zip(message.as_chunks().0) {
             *word = u32::from_be_bytes(*bytes);
         }
         Self(words)
+    }
+}
+
+/// SHA-256's state behind the block that the message of each word of a fill begins with.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct State([u32; 8]);
+
+// SAFETY: eight words, as in the kernel.
+unsafe impl DeviceRepr for State {}
+
+impl State {
+    pub fn behind_prefix(hasher: &WordHasher) -> Self {
+        Self(hasher.behind_prefix)
     }
 }
 
@@ -63,6 +89,9 @@ pub(super) struct Kernels {
     leaves: CudaFunction,
     parents: CudaFunction,
     multiply: CudaFunction,
+    fill: CudaFunction,
+    walks: CudaFunction,
+    word_leaves: CudaFunction,
     shared_bytes: u32,
 }
 
@@ -78,6 +107,9 @@ impl Kernels {
             leaves: module.load_function("leaves")?,
             parents: module.load_function("parents")?,
             multiply,
+            fill: module.load_function("fill")?,
+            walks: module.load_function("walks")?,
+            word_leaves: module.load_function("word_leaves")?,
             shared_bytes,
         })
     }
@@ -171,6 +203,58 @@ impl Kernels {
         launch.arg(seed).arg(&first_col).arg(&n).arg(a).arg(out);
         // SAFETY: the arguments are the kernel's, and each block writes its own entry of `out`.
         unsafe { launch.launch(grid(columns, BLOCK, 0)) }?;
+        Ok(())
+    }
+
+    /// The words of one slice of a fill, whose slices before it are finished.
+    pub fn fill(
+        &self,
+        stream: &CudaStream,
+        state: &State,
+        lanes: u32,
+        slice: Range<u32>,
+        words: &mut CudaSlice<u8>,
+    ) -> Result<(), DriverError> {
+        let steps = slice.end - slice.start;
+        assert!(slice.start.is_multiple_of(steps) && words.len() >= WORD_LEN * lanes as usize * slice.end as usize);
+        // Powers of two both, so that the grid has exactly as many threads as there are lanes.
+        let threads = lanes.min(BLOCK);
+        let mut launch = stream.launch_builder(&self.fill);
+        launch.arg(state).arg(&lanes).arg(&slice.start).arg(&steps).arg(words);
+        // SAFETY: the arguments are the kernel's; each thread writes its own lane, which no other reads in this slice.
+        unsafe { launch.launch(grid(lanes / threads, threads, 0)) }?;
+        Ok(())
+    }
+
+    /// Where walkers `first..` through all of `words` end, as many as `ends` has room for.
+    pub fn walks(
+        &self,
+        stream: &CudaStream,
+        start: &Seed,
+        first: u32,
+        words: &CudaSlice<u8>,
+        ends: &mut CudaViewMut<u8>,
+    ) -> Result<(), DriverError> {
+        let (count, word_count) = ((ends.len() / WORD_LEN) as u32, (words.len() / WORD_LEN) as u64);
+        let mut launch = stream.launch_builder(&self.walks);
+        launch.arg(start).arg(&first).arg(&count).arg(&word_count).arg(words).arg(ends);
+        // SAFETY: the arguments are the kernel's, which stops at `count` and reads below `word_count`.
+        unsafe { launch.launch(grid(count.div_ceil(BLOCK), BLOCK, 0)) }?;
+        Ok(())
+    }
+
+    /// The nodes of leaves that are `words`, and behind them as much padding as `nodes` has room for.
+    pub fn word_leaves(
+        &self,
+        stream: &CudaStream,
+        words: &CudaView<u8>,
+        nodes: &mut CudaViewMut<u8>,
+    ) -> Result<(), DriverError> {
+        let (word_count, count) = ((words.len() / WORD_LEN) as u32, (nodes.len() / NODE_BYTES) as u32);
+        let mut launch = stream.launch_builder(&self.word_leaves);
+        launch.arg(words).arg(nodes).arg(&word_count).arg(&count);
+        // SAFETY: the arguments are the kernel's, which reads below `word_count` and stops at `count`.
+        unsafe { launch.launch(grid(count.div_ceil(BLOCK), BLOCK, 0)) }?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-// ---- SHA-256 of messages of 49 bytes: matrix blocks, leaves and inner nodes, one compression each (FIPS 180-4) ----
+// ---- SHA-256 (FIPS 180-4). Matrix blocks, leaves of C and inner nodes are messages of 49 bytes, one compression each ----
 
 __device__ const u32 K[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
@@ -25,14 +25,11 @@ const u32 BITS = 49 * 8;
 __device__ __forceinline__ u32 ror(u32 x, u32 by) { return __funnelshift_r(x, x, by); }
 __device__ __forceinline__ u32 swap_bytes(u32 x) { return __byte_perm(x, 0, 0x0123); }
 
-// The digest of the message in w[0..13]; w is used up.
-__device__ __forceinline__ void sha256(u32 w[16], u32 digest[8]) {
-    w[13] = 0;
-    w[14] = 0;
-    w[15] = BITS;
+// Takes a block into the state; w is used up.
+__device__ __forceinline__ void compress(u32 state[8], u32 w[16]) {
     u32 s[8];
 #pragma unroll
-    for (int i = 0; i < 8; i++) s[i] = INITIAL[i];
+    for (int i = 0; i < 8; i++) s[i] = state[i];
 #pragma unroll
     for (int i = 0; i < 64; i++) {
         // The state's names turn by one each round, so that nothing is moved.
@@ -46,7 +43,22 @@ __device__ __forceinline__ void sha256(u32 w[16], u32 digest[8]) {
         }
     }
 #pragma unroll
-    for (int i = 0; i < 8; i++) digest[i] = s[i] + INITIAL[i];
+    for (int i = 0; i < 8; i++) state[i] += s[i];
+}
+
+// The digest of a message that, with its end and length, is one block; w is used up.
+__device__ __forceinline__ void one_block(u32 w[16], u32 digest[8]) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) digest[i] = INITIAL[i];
+    compress(digest, w);
+}
+
+// The digest of the 49 bytes in w[0..13], their end included; w is used up.
+__device__ __forceinline__ void sha256(u32 w[16], u32 digest[8]) {
+    w[13] = 0;
+    w[14] = 0;
+    w[15] = BITS;
+    one_block(w, digest);
 }
 
 // ---- Operands ----

@@ -1,15 +1,18 @@
-//! NVIDIA's GPUs as provers. Operands, product and tree are all made on the card; only the kept nodes come back.
+//! NVIDIA's GPUs as provers. Operands, product and tree, or the words of a fill and their tree, are all made on the card; only
+//! the kept nodes come back.
 //!
 //! Neither building nor running needs a CUDA toolkit: the driver (`libcuda`) is looked for at run time, and it compiles the
 //! embedded PTX for the card it has.
 
 mod device;
 mod library;
+mod memory;
 mod plan;
 mod trial;
 
 use crate::{
     backend::{recompute_cells, Backend, Memory, ProveError, Round, RowsDone},
+    memory::{MemoryFill, MemoryWatch},
     tree::{kept_nodes, UpperTree},
 };
 use cudarc::driver::{sys::CUdevice_attribute as Attribute, CudaContext, CudaSlice, CudaStream, CudaView, DriverError};
@@ -17,7 +20,7 @@ use device::{Generation, Kernels, Seed};
 use library::Library;
 use millrace_core::{
     merkle::EMPTY,
-    proof::{matrix::Operand, CELLS_PER_LEAF},
+    proof::{matrix::Operand, memory::MemoryTask, CELLS_PER_LEAF},
 };
 use plan::{least_bytes, peak_gops, NoRoom, Plan, LANES};
 use std::{
@@ -88,15 +91,16 @@ pub enum Multiplier {
     Library,
 }
 
-/// One card.
+/// One card; so are its clones.
+#[derive(Clone)]
 pub struct Cuda {
     ordinal: usize,
     name: String,
     generation: &'static Generation,
     peak_gops: Option<u64>,
     multiplier: Multiplier,
-    /// What is used by one round at a time: a card has nothing to gain from two.
-    card: Mutex<Card>,
+    /// What is used by one round, fill or walk at a time: a card has nothing to gain from two.
+    card: Arc<Mutex<Card>>,
 }
 
 struct Card {
@@ -147,7 +151,7 @@ impl Cuda {
             generation,
             peak_gops: peak_gops(capability, multiprocessors, clock_khz),
             multiplier: Multiplier::Kernel,
-            card: Mutex::new(card),
+            card: Arc::new(Mutex::new(card)),
         };
         cuda.multiplier = cuda.fastest()?;
         Ok(cuda)
@@ -184,15 +188,20 @@ impl Cuda {
     }
 
     fn plan(&self, card: &Card, n: u32, kept_node_bytes: u64) -> Result<Plan, ProveError> {
+        let free_bytes = self.free_bytes(card)?;
+        Plan::new(n, kept_node_bytes, free_bytes).map_err(|NoRoom { needed_bytes, fits }| ProveError::Memory {
+            n,
+            needed_mib: needed_bytes.div_ceil(1 << 20),
+            free_mib: free_bytes >> 20,
+            fits,
+        })
+    }
+
+    fn free_bytes(&self, card: &Card) -> Result<u64, ProveError> {
         // Freed memory goes back to the driver when the streams have come to their ends.
         card.context.synchronize().map_err(|error| self.failed(error))?;
         let (free_bytes, _) = card.context.mem_get_info().map_err(|error| self.failed(error))?;
-        Plan::new(n, kept_node_bytes, free_bytes as u64).map_err(|NoRoom { needed_bytes, fits }| ProveError::Memory {
-            n,
-            needed_mib: needed_bytes.div_ceil(1 << 20),
-            free_mib: free_bytes as u64 >> 20,
-            fits,
-        })
+        Ok(free_bytes as u64)
     }
 }
 
@@ -300,13 +309,19 @@ impl Backend for Cuda {
         self.lock().cells(round, row, cols.clone()).unwrap_or_else(|_| recompute_cells(round, row, cols))
     }
 
+    /// After a short trial: a small fill and walks through it have to be the processor's.
+    fn fill(&self, task: &MemoryTask, watch: &MemoryWatch) -> Result<MemoryFill, ProveError> {
+        self.try_memory()?;
+        self.fill_memory(task, watch)
+    }
+
     fn peak_gops(&self) -> Option<u64> {
         self.peak_gops
     }
 
     fn memory(&self, n: u32, _tree_bytes: u64) -> Option<Memory> {
-        let (free_bytes, _) = self.lock().context.mem_get_info().ok()?;
-        Some(Memory { needed_bytes: least_bytes(n), free_bytes: free_bytes as u64 })
+        let free_bytes = self.free_bytes(&self.lock()).ok()?;
+        Some(Memory { needed_bytes: least_bytes(n), free_bytes })
     }
 }
 
@@ -350,7 +365,7 @@ impl Lane {
 }
 
 fn alloc<T: cudarc::driver::DeviceRepr>(stream: &Arc<CudaStream>, len: usize) -> Result<CudaSlice<T>, DriverError> {
-    // SAFETY: every buffer here is written whole by a kernel before it is read.
+    // SAFETY: of every buffer here, what is read was written by a kernel before.
     unsafe { stream.alloc(len) }
 }
 

@@ -1,7 +1,8 @@
-//! How a round fits into a card's memory, and what a card could reach. Plain arithmetic.
+//! How a round, or a fill, fits into a card's memory, and what a card could reach. Plain arithmetic.
 
 use super::{NODE_BYTES, TILE_ROWS};
-use millrace_core::proof::{CELLS_PER_LEAF, MIN_N};
+use millrace_core::proof::{memory::WORD_LEN, CELLS_PER_LEAF, MIN_N};
+use std::ops::RangeInclusive;
 
 /// Bands under way at once: one is hashed while the next is multiplied.
 pub(super) const LANES: u32 = 2;
@@ -58,6 +59,23 @@ fn bytes(n: u32, band_rows: u32, kept_node_bytes: u64) -> u64 {
     n * n + kept_node_bytes + u64::from(LANES) * (cells + 4 * cells + leaves * NODE_BYTES as u64 * 3 / 2)
 }
 
+/// Most and fewest words hashed, or walks done, at once: 2 to this power.
+const BAND_DEPTHS: RangeInclusive<u32> = 10..=19;
+
+/// The power of two of the largest bands of words, or of walks, that fit into `free_bytes` along with all words of a fill.
+///
+/// # Errors
+/// The bytes that would do for the smallest.
+pub(super) fn band_depth(words: u64, free_bytes: u64) -> Result<u32, u64> {
+    // A twentieth of all stays free, as above.
+    let needed_bytes = |depth| (words * WORD_LEN as u64 + ((u64::from(LANES) * BAND_BYTES) << depth)) * 20 / 19;
+    let fits = BAND_DEPTHS.rev().find(|depth| needed_bytes(*depth) <= free_bytes);
+    fits.ok_or_else(|| needed_bytes(*BAND_DEPTHS.start()))
+}
+
+/// What a band takes for each of its words: a walker's end, and two nodes.
+const BAND_BYTES: u64 = (WORD_LEN + 2 * NODE_BYTES) as u64;
+
 /// Dense int8 operations a second of a card, 10⁹, a multiply-add counted as two: multiprocessors × clock × operations of
 /// one in a clock, from NVIDIA's figures for each generation. `None` for cards that have no int8 arithmetic to speak of.
 pub(super) fn peak_gops(capability: (i32, i32), multiprocessors: u64, clock_khz: u64) -> Option<u64> {
@@ -99,6 +117,17 @@ mod tests {
         assert_eq!(refused.fits, Some(32_768));
         assert!(refused.needed_bytes > 4 * GIB);
         assert_eq!(Plan::new(256, 0, 100_000).unwrap_err().fits, None);
+    }
+
+    #[test]
+    fn a_fill_takes_its_words_and_two_bands() {
+        // 24 GB, of which nine tenths are words: 80 MiB for both bands.
+        assert_eq!(band_depth(675_000_000, 24 * GIB), Ok(19));
+        assert_eq!(band_depth(1 << 14, 64 << 20), Ok(18));
+        // Half a MiB of words.
+        assert_eq!(band_depth(1 << 14, 1 << 20), Ok(11));
+        assert_eq!(band_depth(1 << 14, 1 << 19), Err(((1 << 19) + (160 << 10)) * 20 / 19));
+        assert!(band_depth(1 << 35, 80 * GIB).unwrap_err() > 1 << 40);
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! What is tried of a card before it proves, and measured of one: is its product right, which way is the fastest.
 
 use super::{alloc, square, Cuda, Lane, Multiplier, NoCuda, Seed, TILE_COLS, TILE_ROWS};
-use crate::{backend::ProveError, bench::Parts, operands::dot};
+use crate::{backend::ProveError, bench::Parts, memory::MemoryFill, operands::dot};
 use cudarc::driver::DriverError;
-use millrace_core::proof::matrix::Operand;
-use std::time::{Duration, Instant};
+use millrace_core::proof::{
+    matrix::Operand,
+    memory::{MemoryTask, MIN_WORDS},
+};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 /// n of the products by which the fastest way of multiplying is chosen, and how often each is timed.
 const TUNE_N: u32 = 4_096;
@@ -63,6 +69,20 @@ impl Cuda {
         let columns = lines(&b);
         let expected = lines(&a).iter().flat_map(|a| columns.iter().map(|b| dot(a, b))).collect::<Vec<_>>();
         self.multiply(multiplier, n, &a, &b).is_ok_and(|c| c == expected)
+    }
+
+    /// Whether the smallest fill, and walks through it, come out right.
+    pub(super) fn try_memory(&self) -> Result<(), ProveError> {
+        let [deployment_id, node, beacon, nonce] = [[7; 32]; 4];
+        let (words, walkers) = (MIN_WORDS, 100);
+        let task = MemoryTask { deployment_id, node, gpu_index: 0, epoch: 0, beacon, nonce, words, walkers };
+        let go_on = |_| ControlFlow::Continue(());
+        let (got, expected) = (self.fill_memory(&task, &go_on)?, MemoryFill::new(&task, &go_on)?);
+        let (walked, right) = (got.walk(&nonce, &go_on)?, expected.walk(&nonce, &go_on)?);
+        match got.commit() == expected.commit() && walked.commit() == right.commit() {
+            true => Ok(()),
+            false => Err(self.failed("a small fill comes out wrong; proving with it would be taken for fraud")),
+        }
     }
 
     /// What the parts of a round take, each alone: the least of `times` measurements of as many rows as fit, for all n.

@@ -1,21 +1,24 @@
 //! Provers that cheat about their memory, for tests; not compiled without the feature `cheats`.
 
 use super::{
-    fill::{references, MemoryFill, MemoryWalk},
+    fill::{MemoryFill, MemoryWalk},
     hasher::WordHasher,
+    tree::KeptTree,
+    words::{references, Words},
 };
 use crate::ProveError;
 use millrace_core::proof::memory::{
-    addresses, fill_seed, walk, walk_start, Layout, MemoryTask, Word, REFERENCES, WORD_LEN,
+    addresses, fill_seed, walk, walk_seed, walk_start, Layout, MemoryTask, Word, REFERENCES, WORD_LEN,
 };
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// A fill in which word (lane, step) is `change(lane, step, right word)`. What comes after is made from what is there.
 ///
 /// # Errors
 /// As [`MemoryFill::new`].
 pub fn fill_with(task: &MemoryTask, change: impl Fn(u32, u32, Word) -> Word + Sync) -> Result<MemoryFill, ProveError> {
-    MemoryFill::with_words(task, &|_| ControlFlow::Continue(()), |hasher, lane, step, previous, references| {
+    let hasher = WordHasher::new(&fill_seed(task));
+    MemoryFill::with_words(task, &|_| ControlFlow::Continue(()), |lane, step, previous, references| {
         change(lane, step, hasher.word(lane, step, previous, references))
     })
 }
@@ -25,7 +28,8 @@ pub fn fill_with(task: &MemoryTask, change: impl Fn(u32, u32, Word) -> Word + Sy
 /// # Errors
 /// As [`MemoryFill::new`].
 pub fn fill_with_one_reference(task: &MemoryTask) -> Result<MemoryFill, ProveError> {
-    MemoryFill::with_words(task, &|_| ControlFlow::Continue(()), |hasher, lane, step, previous, references| {
+    let hasher = WordHasher::new(&fill_seed(task));
+    MemoryFill::with_words(task, &|_| ControlFlow::Continue(()), |lane, step, previous, references| {
         hasher.word(lane, step, previous, &[references[0]; REFERENCES])
     })
 }
@@ -46,9 +50,14 @@ impl MemoryFill {
         nonce: &[u8; 32],
         skips: impl Fn(u32) -> bool + Send + Sync + 'static,
     ) -> Result<MemoryWalk, ProveError> {
-        self.walk_with(nonce, &|_| ControlFlow::Continue(()), move |fill, seed, walker| match skips(walker) {
-            true => [0; WORD_LEN],
-            false => fill.walk_from(walk_start(seed, walker)),
+        self.walk_with(nonce, move |words, seed, walkers| {
+            let mut ends = words.ends(seed, walkers.clone())?;
+            for (end, walker) in ends.iter_mut().zip(walkers) {
+                if skips(walker as u32) {
+                    *end = [0; WORD_LEN];
+                }
+            }
+            Ok(ends)
         })
     }
 
@@ -57,9 +66,19 @@ impl MemoryFill {
     /// # Errors
     /// As [`MemoryFill::walk`].
     pub fn walk_ahead(&self, nonce: &[u8; 32], seed: [u8; 32]) -> Result<MemoryWalk, ProveError> {
-        self.walk_with(nonce, &|_| ControlFlow::Continue(()), move |fill, _, walker| {
-            fill.walk_from(walk_start(&seed, walker))
-        })
+        self.walk_with(nonce, move |words, _, walkers| words.ends(&seed, walkers))
+    }
+
+    /// [`MemoryFill::walk`] with a hand in where the walkers end.
+    fn walk_with(
+        &self,
+        nonce: &[u8; 32],
+        ends: impl Fn(&dyn Words, &[u8; 32], Range<u64>) -> Result<Vec<Word>, ProveError> + Send + Sync + 'static,
+    ) -> Result<MemoryWalk, ProveError> {
+        let (words, seed) = (self.words.as_ref(), walk_seed(&self.commit.fill_root, nonce));
+        let walkers = self.commit.task.walkers.into();
+        let tree = KeptTree::build(walkers, |walkers| ends(words, &seed, walkers), |_| Ok(()))?;
+        Ok(self.walked(nonce, tree, Box::new(ends)))
     }
 }
 
@@ -118,14 +137,15 @@ impl Forgetful {
     /// Forgets part of a fill.
     pub fn new(fill: &MemoryFill, forgets: Forgets) -> Self {
         let layout = fill.layout;
-        let kept = |(index, word): (u64, &Word)| {
+        let kept = |(index, word)| {
             let (lane, step) = layout.place(index);
-            (!forgets.is_missing(&layout, lane, step)).then_some(*word)
+            (!forgets.is_missing(&layout, lane, step)).then_some(word)
         };
+        let words = fill.words.read(0..layout.words()).expect("the words can be read");
         Self {
             layout,
             hasher: WordHasher::new(&fill_seed(&fill.commit.task)),
-            kept: (0..).zip(&fill.words).map(kept).collect(),
+            kept: (0..).zip(words).map(kept).collect(),
         }
     }
 

@@ -1,47 +1,17 @@
-use super::{bundle::Writer, hasher::WordHasher, tree::KeptTree};
+use super::{
+    bundle::Writer,
+    hasher::WordHasher,
+    progress::{Counter, MemoryWatch},
+    tree::KeptTree,
+    words::{MainMemory, Words},
+};
 use crate::ProveError;
 use millrace_core::proof::memory::{
-    addresses, fill_seed, walk, walk_seed, walk_start, walker_query, word_leaf, word_query, Layout, MemoryCommit,
-    MemoryTask, WalkCommit, Word, REFERENCES, WALKER_QUERIES, WORD_LEN, WORD_QUERIES,
+    addresses, fill_seed, walk, walk_seed, walk_start, walker_query, word_query, Layout, MemoryCommit, MemoryTask,
+    WalkCommit, Word, REFERENCES, WALKER_QUERIES, WORD_QUERIES,
 };
-use rayon::prelude::*;
-use std::{
-    convert::Infallible,
-    ops::ControlFlow,
-    sync::atomic::{AtomicU64, Ordering},
-};
-
-/// Lanes that one thread advances in a row.
-const LANES_PER_TASK: usize = 64;
-
-/// How far a fill or the walks have come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryProgress {
-    /// Words made and words hashed, or walks done.
-    pub done: u64,
-    /// Of so many.
-    pub of: u64,
-}
-
-/// Told of the progress, now and then and from any thread; breaks to stop the work.
-pub type MemoryWatch<'a> = dyn Fn(MemoryProgress) -> ControlFlow<()> + Sync + 'a;
-
-/// Adds up what the threads have done.
-struct Counter<'a> {
-    done: AtomicU64,
-    of: u64,
-    watch: &'a MemoryWatch<'a>,
-}
-
-impl Counter<'_> {
-    fn add(&self, done: u64) -> Result<(), ProveError> {
-        let done = self.done.fetch_add(done, Ordering::Relaxed) + done;
-        match (self.watch)(MemoryProgress { done, of: self.of }) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(ProveError::Stopped),
-        }
-    }
-}
+use rayon::{prelude::*, ThreadPool};
+use std::{ops::Range, sync::Arc};
 
 /// A filled memory: what to sign, and what to walk through and to answer from.
 ///
@@ -50,8 +20,10 @@ impl Counter<'_> {
 pub struct MemoryFill {
     pub(super) commit: MemoryCommit,
     pub(super) layout: Layout,
-    pub(super) words: Vec<Word>,
+    pub(super) words: Box<dyn Words>,
     tree: KeptTree,
+    /// None: the current rayon pool, whichever that is.
+    pool: Option<Arc<ThreadPool>>,
 }
 
 /// Finished walks.
@@ -59,54 +31,48 @@ pub struct MemoryWalk {
     commit: WalkCommit,
     seed: [u8; 32],
     tree: KeptTree,
-    end: Box<End>,
+    ends: Box<Ends>,
 }
 
-/// Where a walker of these walks ends: fill, seed of the walks, walker.
-pub(super) type End = dyn Fn(&MemoryFill, &[u8; 32], u32) -> Word + Send + Sync;
+/// Where some walkers of these walks end: words of the fill, seed of the walks, walkers.
+pub(super) type Ends = dyn Fn(&dyn Words, &[u8; 32], Range<u64>) -> Result<Vec<Word>, ProveError> + Send + Sync;
 
 impl MemoryFill {
-    /// Fills 32 bytes of memory for each word of the task and hashes them, in the current rayon pool.
+    /// Fills 32 bytes of main memory for each word of the task and hashes them, in the current rayon pool, as are the walks
+    /// and the answer.
     ///
     /// # Errors
     /// [`ProveError::MemoryTask`] where the sizes are not the protocol's, [`ProveError::Stopped`], [`ProveError::Backend`]
     /// where there is not so much memory.
     pub fn new(task: &MemoryTask, watch: &MemoryWatch) -> Result<Self, ProveError> {
-        Self::with_words(task, watch, |hasher, lane, step, previous, references| {
-            hasher.word(lane, step, previous, references)
-        })
+        let hasher = WordHasher::new(&fill_seed(task));
+        Self::with_words(task, watch, |lane, step, previous, references| hasher.word(lane, step, previous, references))
+    }
+
+    /// [`MemoryFill::new`] in this pool, as are the walks and the answer.
+    pub(crate) fn in_pool(pool: &Arc<ThreadPool>, task: &MemoryTask, watch: &MemoryWatch) -> Result<Self, ProveError> {
+        let fill = pool.install(|| Self::new(task, watch))?;
+        Ok(Self { pool: Some(pool.clone()), ..fill })
     }
 
     /// [`MemoryFill::new`] with a hand in the words: an honest one makes them as the rules say.
     pub(super) fn with_words(
         task: &MemoryTask,
         watch: &MemoryWatch,
-        make: impl Fn(&WordHasher, u32, u32, &Word, &[Word; REFERENCES]) -> Word + Sync,
+        make: impl Fn(u32, u32, &Word, &[Word; REFERENCES]) -> Word + Sync,
     ) -> Result<Self, ProveError> {
         let layout = task.layout()?;
         let count = layout.words();
-        let counter = Counter { done: AtomicU64::new(0), of: 2 * count, watch };
-        let mut words = room_for(count)?;
-        let hasher = WordHasher::new(&fill_seed(task));
-        let lanes = layout.lanes() as usize;
-        for step in 0..layout.steps() {
-            let (done, rest) = words.split_at_mut(step as usize * lanes);
-            let finished = layout.finished(step);
-            rest[..lanes].par_chunks_mut(LANES_PER_TASK).enumerate().for_each(|(chunk, words)| {
-                for (word, lane) in words.iter_mut().zip(chunk * LANES_PER_TASK..) {
-                    let previous = match step {
-                        0 => [0; WORD_LEN],
-                        _ => done[done.len() - lanes + lane],
-                    };
-                    let references = references(&previous, &done[..finished as usize]);
-                    *word = make(&hasher, lane as u32, step, &previous, &references);
-                }
-            });
-            counter.add(lanes as u64)?;
-        }
-        let tree = KeptTree::build(count, |index| word_leaf(&words[index as usize]), |done| counter.add(done))?;
+        let counter = Counter::new(2 * count, watch);
+        let words = MainMemory::fill(&layout, &counter, make)?;
+        let tree = KeptTree::build(count, |group| words.read(group), |done| counter.add(done))?;
+        Ok(Self::made(task, layout, Box::new(words), tree))
+    }
+
+    /// Of words made elsewhere, and the tree over them.
+    pub(crate) fn made(task: &MemoryTask, layout: Layout, words: Box<dyn Words>, tree: KeptTree) -> Self {
         let commit = MemoryCommit { task: *task, fill_root: tree.root() };
-        Ok(Self { commit, layout, words, tree })
+        Self { commit, layout, words, tree, pool: None }
     }
 
     /// What the operator signs when the memory is full.
@@ -114,43 +80,41 @@ impl MemoryFill {
         &self.commit
     }
 
-    /// Walks, in the current rayon pool. `nonce` is [`millrace_core::proof::nonce`] of the oracles' second shares.
+    /// Walks. `nonce` is [`millrace_core::proof::nonce`] of the oracles' second shares.
     ///
     /// # Errors
-    /// [`ProveError::Stopped`].
+    /// [`ProveError::Stopped`], [`ProveError::Backend`].
     pub fn walk(&self, nonce: &[u8; 32], watch: &MemoryWatch) -> Result<MemoryWalk, ProveError> {
-        self.walk_with(nonce, watch, |fill, seed, walker| fill.walk_from(walk_start(seed, walker)))
-    }
-
-    /// [`MemoryFill::walk`] with a hand in where the walkers end.
-    pub(super) fn walk_with(
-        &self,
-        nonce: &[u8; 32],
-        watch: &MemoryWatch,
-        end: impl Fn(&MemoryFill, &[u8; 32], u32) -> Word + Send + Sync + 'static,
-    ) -> Result<MemoryWalk, ProveError> {
-        let walkers = u64::from(self.commit.task.walkers);
-        let counter = Counter { done: AtomicU64::new(0), of: walkers, watch };
+        let walkers = self.commit.task.walkers.into();
+        let counter = Counter::new(walkers, watch);
         let seed = walk_seed(&self.commit.fill_root, nonce);
-        // At most 2³¹ walkers.
-        let leaf = |walker| word_leaf(&end(self, &seed, walker as u32));
-        let tree = KeptTree::build(walkers, leaf, |done| counter.add(done))?;
+        let tree = self.install(|| self.words.walk(&seed, walkers, &counter))?;
+        Ok(self.walked(nonce, tree, Box::new(|words, seed, walkers| words.ends(seed, walkers))))
+    }
+
+    /// Walks that end where `ends` says, under the root of `tree`.
+    pub(super) fn walked(&self, nonce: &[u8; 32], tree: KeptTree, ends: Box<Ends>) -> MemoryWalk {
         let commit = WalkCommit { memory_id: self.commit.id(), nonce: *nonce, root: tree.root() };
-        Ok(MemoryWalk { commit, seed, tree, end: Box::new(end) })
+        MemoryWalk { commit, seed: walk_seed(&self.commit.fill_root, nonce), tree, ends }
     }
 
-    /// Where the walk from `start` ends.
-    pub(super) fn walk_from(&self, start: Word) -> Word {
-        let Ok(end) = walk(start, self.layout.words(), |index| Ok::<_, Infallible>(self.words[index as usize]));
-        end
+    /// [`MemoryFill::try_answer`], for whoever has nothing else to do when a card fails.
+    ///
+    /// # Panics
+    /// With the walks of a fill of another size, and where the words are on a card that fails.
+    pub fn answer(&self, walks: &MemoryWalk, next_beacon: &[u8; 32]) -> Vec<u8> {
+        self.try_answer(walks, next_beacon).unwrap_or_else(|error| panic!("the words cannot be read: {error}"))
     }
 
-    /// Opens what the next epoch's beacon asks for, in the current rayon pool: [`super::memory_bundle_len`] bytes.
-    /// Everything is opened as it was committed.
+    /// Opens what the next epoch's beacon asks for: [`super::memory_bundle_len`] bytes. Everything is opened as it was
+    /// committed.
+    ///
+    /// # Errors
+    /// [`ProveError::Backend`].
     ///
     /// # Panics
     /// With the walks of a fill of another size.
-    pub fn answer(&self, walks: &MemoryWalk, next_beacon: &[u8; 32]) -> Vec<u8> {
+    pub fn try_answer(&self, walks: &MemoryWalk, next_beacon: &[u8; 32]) -> Result<Vec<u8>, ProveError> {
         let MemoryTask { words, walkers, .. } = self.commit.task;
         let walk_id = walks.commit.id();
         let head = Writer::head(self.tree.level(self.layout.cap_depth()));
@@ -160,28 +124,27 @@ impl MemoryFill {
         let opened_words = (0..WORD_QUERIES as u32)
             .into_par_iter()
             .map(|i| self.open_word(word_query(&walk_id, next_beacon, i, words)));
-        let parts = opened_walks.chain(opened_words).map(Writer::into_bytes).collect::<Vec<_>>();
-        [head.into_bytes(), parts.concat()].concat()
+        let parts = opened_walks.chain(opened_words).map(|part| part.map(Writer::into_bytes));
+        let parts = self.install(|| parts.collect::<Result<Vec<_>, _>>())?;
+        Ok([head.into_bytes(), parts.concat()].concat())
     }
 
     /// Where a walker ended, and what it reads.
-    fn open_walk(&self, walks: &MemoryWalk, walker: u32) -> Writer {
+    fn open_walk(&self, walks: &MemoryWalk, walker: u32) -> Result<Writer, ProveError> {
         let mut part = Writer::part(&self.layout);
-        let end = |walker| (walks.end)(self, &walks.seed, walker);
-        // At most 2³¹ walkers.
-        part.end(&end(walker), &walks.tree.path(walker.into(), |walker| word_leaf(&end(walker as u32))));
-        let Ok(_) = walk(walk_start(&walks.seed, walker), self.layout.words(), |index| {
-            Ok::<_, Infallible>(self.open(index, &mut part))
-        });
-        part
+        let ends = |walkers| (walks.ends)(self.words.as_ref(), &walks.seed, walkers);
+        let (end, path) = walks.tree.open(walker.into(), ends)?;
+        part.end(&end, &path);
+        walk(walk_start(&walks.seed, walker), self.layout.words(), |index| self.open(index, &mut part))?;
+        Ok(part)
     }
 
     /// A word, and what it is made of.
-    fn open_word(&self, index: u64) -> Writer {
+    fn open_word(&self, index: u64) -> Result<Writer, ProveError> {
         let mut part = Writer::part(&self.layout);
-        self.open(index, &mut part);
+        self.open(index, &mut part)?;
         let previous = match index.checked_sub(self.layout.lanes().into()) {
-            Some(before) => self.open(before, &mut part),
+            Some(before) => self.open(before, &mut part)?,
             None => part.nothing(),
         };
         let (_, step) = self.layout.place(index);
@@ -189,16 +152,24 @@ impl MemoryFill {
         for address in addresses(&previous, finished) {
             match finished {
                 0 => part.nothing(),
-                _ => self.open(address, &mut part),
+                _ => self.open(address, &mut part)?,
             };
         }
-        part
+        Ok(part)
     }
 
-    fn open(&self, index: u64, part: &mut Writer) -> Word {
-        let word = self.words[index as usize];
-        part.word(&word, &self.tree.path(index, |index| word_leaf(&self.words[index as usize])));
-        word
+    fn open(&self, index: u64, part: &mut Writer) -> Result<Word, ProveError> {
+        let (word, path) = self.tree.open(index, |group| self.words.read(group))?;
+        part.word(&word, &path);
+        Ok(word)
+    }
+
+    /// In the pool that this fill was made in.
+    fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
     }
 }
 
@@ -207,23 +178,4 @@ impl MemoryWalk {
     pub fn commit(&self) -> &WalkCommit {
         &self.commit
     }
-}
-
-/// The words that one behind `previous` refers to among the finished ones.
-pub(super) fn references(previous: &Word, finished: &[Word]) -> [Word; REFERENCES] {
-    match finished.is_empty() {
-        true => [[0; WORD_LEN]; REFERENCES],
-        false => addresses(previous, finished.len() as u64).map(|address| finished[address as usize]),
-    }
-}
-
-fn room_for(count: u64) -> Result<Vec<Word>, ProveError> {
-    let mut words = vec![];
-    let size = usize::try_from(count).unwrap_or(usize::MAX);
-    words.try_reserve_exact(size).map_err(|_| ProveError::Backend {
-        backend: "the memory of this machine",
-        reason: format!("it has no {} MiB to fill", (count * WORD_LEN as u64) >> 20),
-    })?;
-    words.resize(size, [0; WORD_LEN]);
-    Ok(words)
 }

@@ -11,18 +11,19 @@ const REFERENCES_AT: usize = 8 + WORD_LEN;
 const END: usize = REFERENCES_AT + REFERENCES * WORD_LEN;
 
 /// Makes the words of one fill: [`millrace_core::proof::memory::word`] with the prefix hashed once.
-pub(super) struct WordHasher {
-    behind_prefix: [u32; 8],
+pub(crate) struct WordHasher {
+    /// SHA-256's state behind the prefix.
+    pub behind_prefix: [u32; 8],
 }
 
 impl WordHasher {
-    pub(super) fn new(seed: &[u8; 32]) -> Self {
+    pub fn new(seed: &[u8; 32]) -> Self {
         let mut behind_prefix = INITIAL;
         sha2::compress256(&mut behind_prefix, &[word_prefix(seed).into()]);
         Self { behind_prefix }
     }
 
-    pub(super) fn word(&self, lane: u32, step: u32, previous: &Word, references: &[Word; REFERENCES]) -> Word {
+    pub fn word(&self, lane: u32, step: u32, previous: &Word, references: &[Word; REFERENCES]) -> Word {
         let mut message = [0; 64 * BLOCKS];
         message[..4].copy_from_slice(&lane.to_le_bytes());
         message[4..8].copy_from_slice(&step.to_le_bytes());

@@ -31,10 +31,12 @@ instructions! {
     "add.s32" (a, b) => low(a.wrapping_add(b)),
     "add.s64" (a, b) => a.wrapping_add(b),
     "sub.s32" (a, b) => low(a.wrapping_sub(b)),
+    "sub.s64" (a, b) => a.wrapping_sub(b),
     "neg.s32" (a) => low(a.wrapping_neg()),
     "mul.lo.s32" (a, b) => low(a.wrapping_mul(b)),
     "mul.lo.s64" (a, b) => a.wrapping_mul(b),
     "mul.wide.u32" (a, b) => low(a) * low(b),
+    "mul.hi.u64" (a, b) => ((u128::from(a) * u128::from(b)) >> 64) as u64,
     "mad.lo.s32" (a, b, c) => low(a.wrapping_mul(b).wrapping_add(c)),
     "div.u32" (a, b) => low(low(a).checked_div(low(b)).unwrap_or(UNSPECIFIED)),
     "min.u32" (a, b) => low(a).min(low(b)),
@@ -50,14 +52,19 @@ instructions! {
     // The lower half of b ‖ a shifted to the right, by the amount modulo 32.
     "shf.r.wrap.b32" (a, b, by) => low((low(b) << 32 | low(a)) >> (by % 32)),
     "prmt.b32" (a, b, selector) => permute(a as u32, b as u32, selector as u32),
-    "bfe.u32" (a, at, len) => low(a) >> (at & 0xff).min(32) & ones(len),
-    "bfi.b32" (a, b, at, len) => low(b & !(ones(len) << (at & 0xff).min(32)) | (a & ones(len)) << (at & 0xff).min(32)),
+    "bfe.u32" (a, at, len) => low(a) >> (at & 0xff).min(32) & ones(len, 32),
+    "bfi.b32" (a, b, at, len) => low(insert(a, b, at, ones(len, 32))),
+    "bfi.b64" (a, b, at, len) => insert(a, b, at, ones(len, 64)),
+    "selp.b32" (a, b, predicate) => low(if predicate != 0 { a } else { b }),
     "selp.b64" (a, b, predicate) => if predicate != 0 { a } else { b },
     "setp.eq.s32" (a, b) => u64::from(low(a) == low(b)),
+    "setp.eq.s64" (a, b) => u64::from(a == b),
     "setp.ne.s32" (a, b) => u64::from(low(a) != low(b)),
     "setp.lt.u32" (a, b) => u64::from(low(a) < low(b)),
+    "setp.le.u32" (a, b) => u64::from(low(a) <= low(b)),
     "setp.ge.u32" (a, b) => u64::from(low(a) >= low(b)),
     "setp.gt.u32" (a, b) => u64::from(low(a) > low(b)),
+    "or.pred" (a, b) => u64::from(a != 0 || b != 0),
     "dp4a.s32.s32" (a, b, c) => {
         let products = [0, 8, 16, 24].map(|at| i32::from((a >> at) as i8) * i32::from((b >> at) as i8));
         low((c as i32).wrapping_add(products[0] + products[1] + products[2] + products[3]) as u64)
@@ -73,9 +80,15 @@ fn low(x: u64) -> u64 {
     x & 0xffff_ffff
 }
 
-/// `len` modulo 256 ones, at most 32.
-fn ones(len: u64) -> u64 {
-    (1 << (len & 0xff).min(32)) - 1
+/// `len` modulo 256 ones, at most `width`.
+fn ones(len: u64, width: u32) -> u64 {
+    u64::MAX.checked_shr(64 - (len as u32 & 0xff).min(width)).unwrap_or(0)
+}
+
+/// b with the bits of a under `ones` in the place of its own from `at` modulo 256 on.
+fn insert(a: u64, b: u64, at: u64, ones: u64) -> u64 {
+    let shifted = |bits: u64| bits.checked_shl(at as u32 & 0xff).unwrap_or(0);
+    b & !shifted(ones) | shifted(a & ones)
 }
 
 /// Each nibble of the selector names a byte of b ‖ a; its upper bit takes the sign of that byte instead, eight times.
