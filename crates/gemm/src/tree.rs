@@ -29,8 +29,8 @@ const PARENTS_PER_TASK: usize = 2048;
 pub struct UpperTree {
     /// Levels left out above the leaves.
     skipped: u32,
-    /// As a heap: the root at 1, the children of `i` at `2i` and `2i + 1`; 0 is unused.
-    nodes: Vec<TreeNode>,
+    /// As a heap: the root at 1, the children of `i` at `2i` and `2i + 1`; 0 is unused. One node after the other.
+    nodes: Vec<u8>,
 }
 
 impl UpperTree {
@@ -55,17 +55,21 @@ impl UpperTree {
                 .for_each(|(parents, children)| hash_parents(children, parents));
             width /= 2;
         }
-        Ok(Self { skipped, nodes })
+        Ok(Self::from_nodes(skipped, nodes.into_flattened()))
     }
 
     /// A tree whose nodes were computed elsewhere: the lowest kept level, and all above it as a heap.
-    pub(crate) fn from_nodes(skipped: u32, nodes: Vec<TreeNode>) -> Self {
+    pub(crate) fn from_nodes(skipped: u32, nodes: Vec<u8>) -> Self {
         Self { skipped, nodes }
+    }
+
+    fn nodes(&self) -> &[TreeNode] {
+        self.nodes.as_chunks().0
     }
 
     /// The root.
     pub fn root(&self) -> TreeNode {
-        self.nodes[1]
+        self.nodes()[1]
     }
 
     /// Levels left out above the leaves.
@@ -75,7 +79,7 @@ impl UpperTree {
 
     /// All nodes `depth` levels below the root, which must be kept ones.
     pub(crate) fn level(&self, depth: u32) -> &[TreeNode] {
-        &self.nodes[1 << depth..2 << depth]
+        &self.nodes()[1 << depth..2 << depth]
     }
 
     /// From leaf `index` up to the root, bottom first. `leaves` are those under the lowest kept node above it:
@@ -84,9 +88,10 @@ impl UpperTree {
         assert_eq!(leaves.len(), 1 << self.skipped);
         let low = millrace_core::merkle::Tree::new(leaves);
         let mut path = low.path(index & ((1 << self.skipped) - 1));
-        let mut at = self.nodes.len() / 2 + (index >> self.skipped) as usize;
+        let nodes = self.nodes();
+        let mut at = nodes.len() / 2 + (index >> self.skipped) as usize;
         while at > 1 {
-            path.push(self.nodes[at ^ 1]);
+            path.push(nodes[at ^ 1]);
             at /= 2;
         }
         path

@@ -3,15 +3,17 @@
 mod common;
 
 use common::{answer, cpu, run, task};
-use millrace_core::proof::{cell, matrix, ProofError, Query, MAX_ROUNDS};
+use millrace_core::proof::{cell, matrix, memory::MemoryTask, ProofError, Query, MAX_ROUNDS};
 use millrace_gemm::{
     backends, check_memory, measure, prove, Backend, Cpu, Kernel, Memory, Progress, ProveError, ProveOptions, Round,
     RoundClaim, RowsDone, UpperTree,
 };
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     ops::ControlFlow,
     sync::{Arc, LazyLock, Mutex},
+    thread,
     time::Duration,
 };
 
@@ -38,6 +40,21 @@ fn every_backend_commits_the_known_answer() {
             assert_eq!(run.commit().task(), task(256, 3));
         }
     }
+}
+
+#[test]
+fn a_processor_fills_and_walks_on_its_own_threads() {
+    let [deployment_id, node, beacon, nonce] = [1, 2, 5, 6].map(|byte| [byte; 32]);
+    let task =
+        MemoryTask { deployment_id, node, gpu_index: 3, epoch: 4, beacon, nonce, words: 1 << 14, walkers: 5_000 };
+    let seen = Mutex::new(BTreeSet::new());
+    let watch = |_| {
+        seen.lock().unwrap().insert(thread::current().name().map(String::from));
+        ControlFlow::Continue(())
+    };
+    let fill = Cpu::new(1).unwrap().fill(&task, &watch).unwrap();
+    fill.walk(&[9; 32], &watch).unwrap();
+    assert_eq!(seen.into_inner().unwrap(), BTreeSet::from([Some(String::from("prover-0"))]));
 }
 
 #[test]

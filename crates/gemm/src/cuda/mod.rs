@@ -275,7 +275,7 @@ impl Card {
         if rows_done(n).is_break() {
             return Ok(None);
         }
-        Ok(Some(UpperTree::from_nodes(skip, kept)))
+        Ok(Some(UpperTree::from_nodes(skip, kept.into_flattened())))
     }
 
     fn cells(&self, round: &Round, row: u32, cols: Range<u32>) -> Result<Vec<i32>, DriverError> {

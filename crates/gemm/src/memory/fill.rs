@@ -117,7 +117,7 @@ impl MemoryFill {
     pub fn try_answer(&self, walks: &MemoryWalk, next_beacon: &[u8; 32]) -> Result<Vec<u8>, ProveError> {
         let MemoryTask { words, walkers, .. } = self.commit.task;
         let walk_id = walks.commit.id();
-        let head = Writer::head(self.tree.level(self.layout.cap_depth()));
+        let head = Writer::head(&self.tree.level(self.layout.cap_depth()));
         let opened_walks = (0..WALKER_QUERIES as u32)
             .into_par_iter()
             .map(|i| self.open_walk(walks, walker_query(&walk_id, next_beacon, i, walkers)));

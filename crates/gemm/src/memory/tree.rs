@@ -2,7 +2,7 @@
 
 use crate::{sha::hash_level_in_place, tree::UpperTree, ProveError};
 use millrace_core::{
-    merkle::{depth, parent, TreeNode, EMPTY},
+    merkle::{depth, parent, TreeNode, EMPTY, TREE_NODE_LEN},
     proof::memory::{word_leaf, Word},
 };
 use rayon::prelude::*;
@@ -56,9 +56,13 @@ impl KeptTree {
         self.upper.root()
     }
 
-    /// All nodes `depth` levels below the root, which must be kept ones.
-    pub fn level(&self, depth: u32) -> &[TreeNode] {
-        self.upper.level(depth)
+    /// All nodes so many levels below the root, which must be kept ones.
+    pub fn level(&self, below: u32) -> Vec<TreeNode> {
+        let levels = depth(self.leaves) - below;
+        let mut nodes = self.upper.level(below).to_vec();
+        // A tree of bands has nothing in the place of what is under padding alone.
+        nodes[self.leaves.div_ceil(1 << levels) as usize..].fill(empty(levels));
+        nodes
     }
 
     /// Word `index`, and the path from it up to the root, bottom first. `words` gives some of the words once more.
@@ -83,18 +87,16 @@ pub(crate) struct TreeOfBands {
     leaves: u64,
     depth: u32,
     band_depth: u32,
-    nodes: Vec<TreeNode>,
+    /// One after the other, as in [`UpperTree`]. The system makes zeros when they are first touched: while the card works, if
+    /// nobody does before.
+    nodes: Vec<u8>,
 }
 
 impl TreeOfBands {
     /// In bands of 2^`band_depth` words, or one of all where there are fewer.
     pub fn new(leaves: u64, band_depth: u32) -> Self {
         let depth = depth(leaves);
-        let kept = depth - skipped(leaves);
-        let mut nodes = vec![EMPTY; 2 << kept];
-        for level in 0..=kept {
-            nodes[1 << level..2 << level].fill(empty(depth - level));
-        }
+        let nodes = vec![0; (2 * TREE_NODE_LEN) << (depth - skipped(leaves))];
         Self { leaves, depth, band_depth: band_depth.min(depth), nodes }
     }
 
@@ -122,15 +124,19 @@ impl TreeOfBands {
     pub fn put(&mut self, band: u64, heap: &[TreeNode]) {
         assert_eq!(heap.len(), self.heap_len());
         let root = (1 << (self.depth - self.band_depth)) + band as usize;
+        let (nodes, _) = self.nodes.as_chunks_mut();
         for level in 0..heap.len().ilog2() {
-            self.nodes[root << level..(root + 1) << level].copy_from_slice(&heap[1 << level..2 << level]);
+            nodes[root << level..(root + 1) << level].copy_from_slice(&heap[1 << level..2 << level]);
         }
     }
 
     /// The tree, when all bands were put.
     pub fn finish(mut self) -> KeptTree {
-        for i in (1..1 << (self.depth - self.band_depth)).rev() {
-            self.nodes[i] = parent(&self.nodes[2 * i], &self.nodes[2 * i + 1]);
+        let (first, bands) = (1 << (self.depth - self.band_depth), self.bands() as usize);
+        let (nodes, _) = self.nodes.as_chunks_mut();
+        nodes[first + bands..2 * first].fill(empty(self.band_depth));
+        for i in (1..first).rev() {
+            nodes[i] = parent(&nodes[2 * i], &nodes[2 * i + 1]);
         }
         KeptTree { leaves: self.leaves, upper: UpperTree::from_nodes(skipped(self.leaves), self.nodes) }
     }
@@ -210,6 +216,10 @@ mod tests {
             assert_eq!(kept.root(), tree.root(), "{leaves} leaves");
             for index in [0, leaves / 2, leaves - 1] {
                 assert_eq!(kept.open(index, words).unwrap().1, tree.path(index), "leaf {index} of {leaves}");
+            }
+            let whole = KeptTree::build(leaves, words, |_| Ok(())).unwrap();
+            for below in 0..=depth(leaves) - skipped(leaves) {
+                assert_eq!(kept.level(below), whole.level(below), "{below} below the root of {leaves}");
             }
         }
     }
