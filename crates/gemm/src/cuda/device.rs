@@ -1,4 +1,5 @@
-//! The kernels of one card, each behind a function that gives it what its comment in `kernels.cu` or `memory.cu` asks for.
+//! The kernels of one card, each behind a function that gives it what its comment in `kernels.cu` or `memory.cu` asks
+//! for.
 
 use super::{NODE_BYTES, TILE_COLS, TILE_ROWS};
 use crate::memory::WordHasher;

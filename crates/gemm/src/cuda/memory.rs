@@ -1,5 +1,5 @@
-//! The proof of memory on a card: it fills its own memory, hashes it and walks through it. Main memory holds none of the words,
-//! only the nodes that are kept of their tree.
+//! The proof of memory on a card: it fills its own memory, hashes it and walks through it. Main memory holds none of the
+//! words, only the nodes that are kept of their tree.
 
 use super::{
     alloc,
@@ -60,8 +60,8 @@ impl Cuda {
 }
 
 impl CardWords {
-    /// The tree over so many of the words or, with a seed, over where so many walkers end; band after band, two of them under
-    /// way.
+    /// The tree over so many of the words or, with a seed, over where so many walkers end; band after band, two of them
+    /// under way.
     fn tree(&self, card: &Card, leaves: u64, walks: Option<&Seed>, counter: &Counter) -> Result<KeptTree, ProveError> {
         let told = |error: DriverError| self.cuda.failed(error);
         let mut tree = TreeOfBands::new(leaves, self.band_depth);

@@ -1,5 +1,5 @@
-//! NVIDIA's GPUs as provers. Operands, product and tree, or the words of a fill and their tree, are all made on the card; only
-//! the kept nodes come back.
+//! NVIDIA's GPUs as provers. Operands, product and tree, or the words of a fill and their tree, are all made on the card;
+//! only the kept nodes come back.
 //!
 //! Neither building nor running needs a CUDA toolkit: the driver (`libcuda`) is looked for at run time, and it compiles the
 //! embedded PTX for the card it has.

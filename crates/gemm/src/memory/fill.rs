@@ -38,8 +38,8 @@ pub struct MemoryWalk {
 pub(super) type Ends = dyn Fn(&dyn Words, &[u8; 32], Range<u64>) -> Result<Vec<Word>, ProveError> + Send + Sync;
 
 impl MemoryFill {
-    /// Fills 32 bytes of main memory for each word of the task and hashes them, in the current rayon pool, as are the walks
-    /// and the answer.
+    /// Fills 32 bytes of main memory for each word of the task and hashes them, in the current rayon pool; so are the walks
+    /// done and the answer made.
     ///
     /// # Errors
     /// [`ProveError::MemoryTask`] where the sizes are not the protocol's, [`ProveError::Stopped`], [`ProveError::Backend`]
@@ -49,7 +49,7 @@ impl MemoryFill {
         Self::with_words(task, watch, |lane, step, previous, references| hasher.word(lane, step, previous, references))
     }
 
-    /// [`MemoryFill::new`] in this pool, as are the walks and the answer.
+    /// [`MemoryFill::new`], the walks and the answer in this pool.
     pub(crate) fn in_pool(pool: &Arc<ThreadPool>, task: &MemoryTask, watch: &MemoryWatch) -> Result<Self, ProveError> {
         let fill = pool.install(|| Self::new(task, watch))?;
         Ok(Self { pool: Some(pool.clone()), ..fill })

@@ -1,8 +1,9 @@
 //! The proof of memory: who fills, walks and answers, and who checks.
 //!
 //! A prover fills its memory for a [`MemoryTask`](millrace_core::proof::memory::MemoryTask) with
-//! [`Backend::fill`](crate::Backend::fill), a card its own, and signs the commit. When the oracles have handed out their second shares it walks with [`MemoryFill::walk`] and signs
-//! the [`WalkCommit`](millrace_core::proof::memory::WalkCommit); that is what is timed. Once the next beacon is known it
+//! [`Backend::fill`](crate::Backend::fill), a card its own, and signs the commit. When the oracles have handed out their
+//! second shares it walks with [`MemoryFill::walk`] and signs the
+//! [`WalkCommit`](millrace_core::proof::memory::WalkCommit); that is what is timed. Once the next beacon is known it
 //! answers with [`MemoryFill::answer`], which anyone checks with [`verify_memory`] on one core. What is computed and
 //! committed is defined in [`millrace_core::proof::memory`].
 
