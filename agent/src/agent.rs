@@ -12,6 +12,7 @@ use anyhow::{ensure, Context};
 use ed25519_dalek::SigningKey;
 use millrace_client::{keys, pda, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signer, SubmitError};
 use millrace_gemm::Backend;
+use millrace_wire::messages::SignedTransfer;
 use millrace_wire::{Sealed, SignedClient};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
@@ -21,6 +22,7 @@ use crate::journal::{Journal, LeaseRecord};
 use crate::sandbox::{Cgroups, Environment, EnvironmentError, Privilege, Sandbox};
 use crate::settings::Settings;
 use crate::supervisor::Supervisor;
+use crate::tasks::bandwidth::Transfers;
 use crate::view::View;
 use crate::{api, tasks};
 
@@ -67,6 +69,7 @@ pub struct Agent {
     pub runs: mpsc::Sender<Pubkey>,
     waiting_runs: Mutex<Option<mpsc::Receiver<Pubkey>>>,
     leases: Mutex<HashMap<Pubkey, LeaseRecord>>,
+    transfers: Mutex<HashMap<Pubkey, Transfers>>,
     /// Held for as long as this process has the data directory.
     _lock: File,
 }
@@ -142,6 +145,7 @@ impl Agent {
             runs,
             waiting_runs: Mutex::new(Some(waiting_runs)),
             leases: Mutex::new(leases),
+            transfers: Mutex::default(),
             _lock: lock,
         }))
     }
@@ -173,6 +177,7 @@ impl Agent {
         supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
         supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), waiting_runs, stop));
         supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
+        supervisor.spawn("bandwidth", |stop| tasks::bandwidth::run(self.clone(), stop));
         supervisor.spawn("bids", |stop| tasks::bids::run(self.clone(), stop));
         supervisor.spawn("http", |stop| api::serve(self.clone(), listener, stop));
         supervisor.run(stop).await
@@ -201,6 +206,16 @@ impl Agent {
     /// All leases.
     pub fn leases(&self) -> Vec<(Pubkey, LeaseRecord)> {
         lock(&self.leases).iter().map(|(lease, record)| (*lease, record.clone())).collect()
+    }
+
+    /// What the oracles state of a node's link.
+    pub fn transfers(&self, node: &Pubkey) -> Transfers {
+        lock(&self.transfers).get(node).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what an oracle states of a node's link.
+    pub fn keep_transfers(&self, node: &Pubkey, oracle: &Pubkey, stated: Vec<SignedTransfer>) {
+        lock(&self.transfers).entry(*node).or_default().insert(*oracle, stated);
     }
 
     /// Writes a lease down, then lets it be seen.

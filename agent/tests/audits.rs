@@ -8,22 +8,32 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::routing::post;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytemuck::Zeroable;
 use common::{job_of, Market};
 use ed25519_dalek::{Signature, VerifyingKey};
 use millrace::constants::ENDPOINT_LEN;
-use millrace::state::{Beacon, Beacons, Lease, Node, NodeClass, Oracle, OracleSet, Seat};
+use millrace::state::{Beacon, Beacons, Lease, Node, NodeClass, NodeState, Oracle, OracleSet, Seat};
 use millrace_client::{endpoint, pda, Pubkey};
+use millrace_core::proof::bandwidth::Direction;
+use millrace_core::proof::memory::{MemoryCommit, WalkCommit};
 use millrace_core::proof::{nonce, Commit};
+use millrace_gemm::bandwidth::{finish, measure, Limits};
+use millrace_gemm::memory::verify_memory;
 use millrace_gemm::{verify_bundle, Bundle};
-use millrace_wire::messages::{CommitReceipt, CommitRequest, Share, ShareRequest};
-use millrace_wire::{verify, Verified, VerifierState};
+use millrace_wire::link::accept;
+use millrace_wire::messages::{
+    BandwidthReceipt, CommitReceipt, CommitRequest, MemoryReceipt, MemoryRequest, Share, ShareRequest, SignedTransfer,
+    WalkReceipt, WalkRequest, TRANSFER_PROTOCOL,
+};
+use millrace_wire::{verify, ApiError, Verified, VerifierState};
 use tokio::net::TcpListener;
 
 const SHARE: [u8; 16] = [77; 16];
+const SECOND_SHARE: [u8; 16] = [78; 16];
 const EPOCH: u64 = 250;
 
 /// What an oracle was told.
@@ -31,6 +41,11 @@ const EPOCH: u64 = 250;
 struct Told {
     commits: Vec<CommitRequest>,
     bundles: Vec<Vec<u8>>,
+    fills: Vec<MemoryCommit>,
+    walks: Vec<WalkRequest>,
+    answers: Vec<Vec<u8>>,
+    transfers: Vec<SignedTransfer>,
+    stated: Vec<SignedTransfer>,
 }
 
 #[derive(Clone)]
@@ -56,6 +71,45 @@ async fn commit(State(oracle): State<OracleState>, body: Bytes) -> Json<CommitRe
 async fn bundle(State(oracle): State<OracleState>, body: Bytes) -> Json<CommitReceipt> {
     oracle.told.lock().unwrap().bundles.push(body.to_vec());
     Json(CommitReceipt { commit_id: [0; 32], gops: 1 })
+}
+
+async fn fill(State(oracle): State<OracleState>, body: Bytes) -> Json<Share> {
+    let request: MemoryRequest = serde_json::from_slice(&body).unwrap();
+    oracle.told.lock().unwrap().fills.push(MemoryCommit::from_bytes(&request.commit).unwrap());
+    Json(Share { oracle: oracle.key, share: SECOND_SHARE })
+}
+
+async fn walks(State(oracle): State<OracleState>, body: Bytes) -> Json<WalkReceipt> {
+    oracle.told.lock().unwrap().walks.push(serde_json::from_slice(&body).unwrap());
+    Json(WalkReceipt { elapsed_nanos: 1, deadline_nanos: 2 })
+}
+
+async fn answer(State(oracle): State<OracleState>, body: Bytes) -> Json<MemoryReceipt> {
+    let mut told = oracle.told.lock().unwrap();
+    assert!(told.bundles.is_empty(), "the verdict is passed with the bundle");
+    told.answers.push(body.to_vec());
+    Json(MemoryReceipt { vram_mib: 1 })
+}
+
+async fn transfers(State(oracle): State<OracleState>) -> Json<Vec<SignedTransfer>> {
+    Json(oracle.told.lock().unwrap().transfers.clone())
+}
+
+async fn link(State(oracle): State<OracleState>, mut request: Request) -> Result<Response, ApiError> {
+    accept(&mut request, TRANSFER_PROTOCOL, move |mut link| {
+        let limits = Limits { max_bytes: 1 << 20, ..Limits::default() };
+        for direction in [Direction::FromPeer, Direction::ToPeer] {
+            measure(&mut link, direction, &limits, || [7; 32]).unwrap();
+        }
+        let transfer = SignedTransfer { transfer: vec![1], signature: vec![2] };
+        oracle.told.lock().unwrap().transfers = vec![transfer; 2];
+        finish(&mut link).unwrap();
+    })
+}
+
+async fn stated(State(oracle): State<OracleState>, body: Bytes) -> Json<BandwidthReceipt> {
+    oracle.told.lock().unwrap().stated = serde_json::from_slice(&body).unwrap();
+    Json(BandwidthReceipt { bandwidth_mbps: 5 })
 }
 
 /// A market with one oracle of `weight` out of `total`, a node not yet measured, and the beacon of the epoch.
@@ -85,8 +139,14 @@ impl Audited {
             .route("/v1/audits/shares", post(share))
             .route("/v1/audits/commits", post(commit))
             .route("/v1/audits/{commit_id}/bundle", post(bundle))
+            .route("/v1/audits/{commit_id}/memory", post(fill))
+            .route("/v1/audits/{commit_id}/walks", post(walks))
+            .route("/v1/audits/{commit_id}/memory/answer", post(answer))
+            .route("/v1/audits/{commit_id}/transfers", post(stated))
+            .route("/v1/nodes/{node}/transfers", get(transfers))
+            .route("/v1/nodes/{node}/link", post(link))
             .with_state(OracleState { key, operator, told: told.clone() })
-            .layer(axum::middleware::from_fn_with_state(VerifierState::new(address.clone(), 1 << 20), verify));
+            .layer(axum::middleware::from_fn_with_state(VerifierState::new(address.clone(), 4 << 20), verify));
         tokio::spawn(async move { axum::serve(listener, routes).await });
 
         let mut set = OracleSet { count: 2, ..OracleSet::zeroed() };
@@ -166,6 +226,50 @@ async fn an_audit_is_a_signed_commit_and_a_bundle_that_verifies() {
     let commit = check_commit(&audited, &told.commits[0]);
     let bundle = Bundle::from_bytes(&commit, &told.bundles[0]).unwrap();
     verify_bundle(&commit, &beacon_of(EPOCH + 1), &bundle).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_that_is_claimed_is_filled_walked_and_answered_for_before_the_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 0).await;
+    let claiming =
+        Node { gpu_count: 1, class: NodeClass::Cpu as u8, claimed_gops: 1, claimed_vram_mib: 1, ..Node::zeroed() };
+    audited.market.chain.set(audited.node, &claiming);
+    audited
+        .while_agent_runs(async {
+            audited.until(|told| !told.walks.is_empty()).await;
+            audited.latch(EPOCH + 1);
+            audited.until(|told| !told.bundles.is_empty()).await;
+        })
+        .await;
+    let told = audited.told.lock().unwrap();
+    let commit = check_commit(&audited, &told.commits[0]);
+    let fill = told.fills[0];
+    assert_eq!((fill.task.nonce, fill.task.words), (commit.nonce, 28_672), "seven eighths of a MiB");
+    let walks = WalkCommit::from_bytes(&told.walks[0].walks).unwrap();
+    assert_eq!(walks.nonce, nonce(&[SECOND_SHARE]));
+    verify_memory(&fill, &walks, &beacon_of(EPOCH + 1), &told.answers[0]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_of_a_verified_node_is_measured_and_shown_at_its_next_audit() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut audited = Audited::new(dir.path(), 0).await;
+    audited.market.settings.audits.every_epochs = 1;
+    let verified =
+        Node { gpu_count: 1, class: NodeClass::Cpu as u8, state: NodeState::Verified as u8, ..Node::zeroed() };
+    audited.market.chain.set(audited.node, &Node { verified_until: i64::MAX, ..verified });
+    audited
+        .while_agent_runs(async {
+            audited.until(|told| !told.transfers.is_empty() && !told.commits.is_empty()).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            audited.latch(EPOCH + 1);
+            audited.until(|told| !told.bundles.is_empty()).await;
+        })
+        .await;
+    let told = audited.told.lock().unwrap();
+    assert_eq!(told.stated, told.transfers);
+    assert!(told.fills.is_empty(), "no memory is claimed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,8 @@ const PROVIDERS: [(&str, &str); 3] = [("ada", "0.020"), ("ben", "0.015"), ("cho"
 const CHEAT: (&str, &str, u32) = ("mallory", "0.010", 20);
 /// The most the customer pays, MILL a second.
 const MAX_PER_SEC: &str = "0.05";
+/// What each node claims to have for a job, MiB: little, since four of them fill theirs on one machine.
+const MEMORY_MIB: &str = "8";
 const ORACLES: usize = 3;
 const SUPPLY_MILL: &str = "1000000000";
 
@@ -177,7 +179,7 @@ fn market(stage: &mut Stage, mint: &str) -> Result<()> {
     for (place, port) in ports.iter().enumerate() {
         let name = oracle_name(place + 1);
         let settings = format!(
-            "keypair = {:?}\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\ndata_dir = {:?}\n",
+            "keypair = {:?}\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\ndata_dir = {:?}\n[limits]\ntransfer_mib = 4\n",
             stage.key_path(&name),
             stage.url,
             stage.dir.join(format!("{name}-data"))
@@ -222,8 +224,8 @@ fn stakes(stage: &mut Stage, gops: u64) -> Result<()> {
         )?;
         let staked = stage.millrace(who, &["provider", "stake", "500"])?;
         let claimed = gops.to_string();
-        let node = stage
-            .millrace(who, &["node", "register", "--class", "cpu", "--gops", &claimed, "--ask-per-sec", ask_per_sec])?;
+        let claims = ["--class", "cpu", "--gops", &claimed, "--vram-mib", MEMORY_MIB, "--ask-per-sec", ask_per_sec];
+        let node = stage.millrace(who, &[&["node", "register"], &claims[..]].concat())?;
         stage.tell(format!(
             "{who:<8} stakes {}, {} of it behind its node, asks {ask_per_sec} MILL a second",
             mill(number(&staked, "stake")?),
@@ -278,10 +280,10 @@ fn measured(stage: &mut Stage) -> Result<()> {
         let node = node.with_context(|| format!("{who} has no node"))?;
         ensure!(node["state"] == "verified", "{who} was not verified, so the cheat was");
         stage.tell(format!(
-            "{who:<8} verified at {} of {} gops claimed, {} Mbit/s",
+            "{who:<8} verified at {} of {} gops claimed, {} of {MEMORY_MIB} MiB",
             number(node, "verified_gops")?,
             number(node, "claimed_gops")?,
-            number(node, "verified_bandwidth_mbps")?
+            number(node, "verified_vram_mib")?
         ));
     }
     Ok(())

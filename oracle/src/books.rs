@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use millrace_core::leaves::{LeaseLeaf, NodeLeaf};
+use millrace_core::proof::bandwidth::Transfer;
 
 use crate::decide::audit::{node_finding, KEPT_EPOCHS};
+use crate::decide::bandwidth::is_fresh;
 use crate::decide::lease::LeaseWatch;
-use crate::decide::{AuditKey, AuditRecord, Findings, LeafSet, LeaseView, NodeFinding, OracleView, Tally};
+use crate::decide::{AuditKey, AuditRecord, Findings, LeafSet, LeaseView, MemoryTest, NodeFinding, OracleView, Tally};
 
 /// Epochs a leaf others contradicted is left out of this oracle's own reports, so that one dispute does not stop all.
 pub const DISPUTE_EPOCHS: u64 = 3;
@@ -42,6 +44,10 @@ pub struct AuditEntry {
     pub is_reported: bool,
     /// Whether a bundle of it is being verified.
     pub is_verifying: bool,
+    /// How far its proof of memory has come.
+    pub memory: MemoryTest,
+    /// What the node's transfers show, Mbit/s; 0 until it shows some.
+    pub bandwidth_mbps: u32,
 }
 
 /// Audits under way. Shares do not survive a restart: their clock would not either.
@@ -51,12 +57,21 @@ pub struct AuditBook {
     pub shares: HashMap<([u8; 32], u64), NodeShares>,
     /// By node, epoch and GPU.
     pub records: BTreeMap<AuditKey, AuditEntry>,
+    /// What this oracle last measured of a node's link: from it and to it.
+    pub transfers: HashMap<[u8; 32], [Transfer; 2]>,
 }
 
 impl AuditEntry {
     /// An audit as just taken or read back.
     pub fn new(record: AuditRecord, is_reported: bool) -> Self {
-        Self { commit_id: record.commit.id(), record, is_reported, is_verifying: false }
+        Self {
+            commit_id: record.commit.id(),
+            record,
+            is_reported,
+            is_verifying: false,
+            memory: MemoryTest::default(),
+            bandwidth_mbps: 0,
+        }
     }
 }
 
@@ -72,7 +87,8 @@ impl AuditBook {
     }
 
     /// Forgets what is too old for anything.
-    pub fn prune(&mut self, epoch: u64) {
+    pub fn prune(&mut self, epoch: u64, epoch_secs: u64) {
+        self.transfers.retain(|_, [measured, _]| is_fresh(measured.epoch, epoch, epoch_secs));
         self.shares.retain(|(_, of), _| of.saturating_add(1) >= epoch);
         self.records.retain(|key, _| key.epoch.saturating_add(KEPT_EPOCHS) >= epoch);
     }
@@ -89,6 +105,28 @@ impl AuditBook {
             Some((key, (node_finding(&records)?, is_reported)))
         });
         found.collect()
+    }
+
+    /// The share that the walks of an audit start from, once every GPU of the node is full: then the clocks of all start
+    /// together, so that no memory can stand for two.
+    pub fn begin_walks(&mut self, key: &AuditKey) -> Option<[u8; 16]> {
+        let first = AuditKey { gpu_index: 0, ..*key };
+        let last = AuditKey { gpu_index: u32::MAX, ..*key };
+        let gpu_count = usize::from(self.records.get(key)?.record.gpu_count);
+        let full = self.records.range(first..=last).filter(|(_, entry)| entry.memory != MemoryTest::Unfilled).count();
+        if full < gpu_count {
+            return None;
+        }
+        let now = Instant::now();
+        for (_, entry) in self.records.range_mut(first..=last) {
+            if let MemoryTest::Filled { since, .. } = &mut entry.memory {
+                since.get_or_insert(now);
+            }
+        }
+        match self.records.get(key)?.memory {
+            MemoryTest::Filled { share, .. } => Some(share),
+            _ => None,
+        }
     }
 
     /// Marks what an accepted report has.
@@ -180,7 +218,7 @@ pub fn own_report(
         super_root: finding.super_root,
         verdict: finding.verdict,
         gops: finding.gops,
-        vram_mib: finding.vram_mib,
+        vram_mib: finding.memory.counted_mib(),
         bandwidth_mbps: finding.bandwidth_mbps,
         at,
     });
@@ -209,8 +247,9 @@ pub fn findings(ballot: &Ballot, leases: &LeaseBook, audits: &AuditBook) -> Find
 mod tests {
     use super::*;
     use crate::decide::lease::LeaseTally;
-    use crate::decide::{agree, AuditState};
+    use crate::decide::{agree, AuditState, MemoryFinding};
     use millrace_core::leaves::Verdict;
+    use millrace_core::proof::memory::{MemoryCommit, MemoryTask};
     use millrace_core::proof::Commit;
 
     fn watch(live_secs: u64) -> LeaseWatch {
@@ -243,7 +282,8 @@ mod tests {
         }
     }
 
-    const PASSED: AuditState = AuditState::Passed { bandwidth_mbps: 10 };
+    const PASSED: AuditState =
+        AuditState::Passed { bandwidth_mbps: 10, memory: MemoryFinding { proven_mib: 6, walks_percent: 40 } };
 
     fn report(leases: &LeaseBook, audits: &AuditBook, ballots: &Ballots) -> LeafSet {
         own_report(9, 1_000, &[[1; 32], [2; 32]], leases, audits, ballots)
@@ -306,15 +346,47 @@ mod tests {
     }
 
     #[test]
+    fn the_walks_of_a_nodes_gpus_begin_together_when_all_are_full() {
+        let mut audits = AuditBook::default();
+        let mut keys = vec![];
+        for gpu_index in 0..2 {
+            let (key, mut entry) = entry(7, 8, AuditState::Pending);
+            entry.record.commit.gpu_index = gpu_index;
+            entry.record.gpu_count = 2;
+            keys.push(AuditKey { gpu_index, ..key });
+            audits.records.insert(keys[gpu_index as usize], entry);
+        }
+        let Commit { deployment_id, node, epoch, beacon, nonce, .. } = audits.records[&keys[0]].record.commit;
+        let task = MemoryTask { deployment_id, node, gpu_index: 0, epoch, beacon, nonce, words: 0, walkers: 0 };
+        let commit = MemoryCommit { task, fill_root: [0; 24] };
+        let fill = |audits: &mut AuditBook, gpu: usize| {
+            let memory = MemoryTest::Filled { commit, share: [gpu as u8; 16], since: None };
+            audits.records.get_mut(&keys[gpu]).unwrap().memory = memory;
+        };
+        let since = |audits: &AuditBook, gpu: usize| match audits.records[&keys[gpu]].memory {
+            MemoryTest::Filled { since, .. } => since,
+            _ => None,
+        };
+        assert_eq!(audits.begin_walks(&keys[0]), None, "not full");
+        fill(&mut audits, 0);
+        assert_eq!((audits.begin_walks(&keys[0]), since(&audits, 0)), (None, None), "the other is not full");
+        fill(&mut audits, 1);
+        assert_eq!(audits.begin_walks(&keys[0]), Some([0; 16]));
+        let begun = since(&audits, 1);
+        assert!(begun.is_some() && begun == since(&audits, 0), "one clock");
+        assert_eq!((audits.begin_walks(&keys[1]), since(&audits, 1)), (Some([1; 16]), begun), "it runs on");
+    }
+
+    #[test]
     fn old_audits_shares_and_ballots_are_forgotten() {
         let mut audits = AuditBook::default();
         audits.records.extend([entry(7, 8, PASSED)]);
         audits.shares.insert(([7; 32], 8), NodeShares { since: Instant::now(), by_gpu: BTreeMap::new() });
-        audits.prune(9);
+        audits.prune(9, 60);
         assert_eq!((audits.shares.len(), audits.records.len()), (1, 1));
-        audits.prune(10);
+        audits.prune(10, 60);
         assert_eq!((audits.shares.len(), audits.records.len()), (0, 1));
-        audits.prune(8 + KEPT_EPOCHS + 1);
+        audits.prune(8 + KEPT_EPOCHS + 1, 60);
         assert!(audits.records.is_empty());
 
         let mut ballots = Ballots::default();

@@ -2,7 +2,9 @@
 
 use millrace::state::{Node, NodeClass, NodeState};
 use millrace_core::hash::sha256;
-use millrace_core::proof::{operations, MAX_N, MAX_ROUNDS, MIN_N};
+use millrace_core::proof::deadline::{required_read_rate, required_walkers};
+use millrace_core::proof::memory::{Layout, MemoryTask};
+use millrace_core::proof::{operations, Commit, MAX_N, MAX_ROUNDS, MIN_N};
 
 /// Epochs after a commit in which its verdict is still on its way: a bundle, a report, a transaction.
 const VERDICT_EPOCHS: u64 = 3;
@@ -14,6 +16,9 @@ const MUST_RENEW_EPOCHS: i64 = 3;
 /// Once in so many epochs a lot falls on a node that needs figures but has waited before. Agents of one machine or
 /// one site get different ones, and no longer slow each other down.
 const SPREAD_EPOCHS: u64 = 2;
+
+/// Once in so many epochs a verified node that lacks its memory or its bandwidth tries again.
+const COMPLETE_EPOCHS: u64 = 8;
 
 /// Part of an epoch, in percent, after which no run is begun: it could end after the next beacon.
 const LAST_START_PERCENT: i64 = 70;
@@ -49,6 +54,8 @@ pub struct AuditFacts<'a> {
     pub epoch_secs: i64,
     /// [`crate::settings::Audits::every_epochs`].
     pub every_epochs: u64,
+    /// Whether a quorum of oracles has measured the node's link.
+    pub is_link_measured: bool,
 }
 
 /// Whether to begin an audit now: the lot fell on the provider, or the node has no figures, or they expire soon. Never
@@ -76,6 +83,11 @@ fn is_wanting(facts: &AuditFacts, is_drawn: bool) -> bool {
     }
     if node.state != NodeState::Verified as u8 {
         return is_drawn;
+    }
+    let lacks_memory = node.claimed_vram_mib > 0 && node.verified_vram_mib == 0;
+    let lacks_bandwidth = facts.is_link_measured && node.verified_bandwidth_mbps == 0;
+    if (lacks_memory || lacks_bandwidth) && due(facts.beacon, facts.provider, COMPLETE_EPOCHS) {
+        return true;
     }
     let expires_within = |epochs| now >= node.verified_until.saturating_sub(facts.epoch_secs.saturating_mul(epochs));
     expires_within(MUST_RENEW_EPOCHS) || (is_drawn && expires_within(MAY_RENEW_EPOCHS))
@@ -106,6 +118,19 @@ pub fn audit_size(claimed_gops: u64, class: u8, target_millis: u64) -> (u32, u32
     (n, rounds as u32)
 }
 
+/// The proof of memory that goes with the audit of `commit`; None for a node that claims no memory.
+pub fn memory_task(node: &Node, commit: &Commit) -> Option<MemoryTask> {
+    let Commit { deployment_id, node: address, gpu_index, epoch, beacon, nonce, .. } = *commit;
+    let words = Layout::proving(Some(node.claimed_vram_mib).filter(|mib| *mib > 0)?)?.words();
+    let walkers = required_walkers(required_read_rate(gops_of_one(node)));
+    Some(MemoryTask { deployment_id, node: address, gpu_index, epoch, beacon, nonce, words, walkers })
+}
+
+/// Speed that is claimed of one GPU, gops.
+pub fn gops_of_one(node: &Node) -> u64 {
+    node.claimed_gops / u64::from(node.gpu_count.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +153,7 @@ mod tests {
             epoch_began_at: 1_000,
             epoch_secs: 100,
             every_epochs: 1 << 40,
+            is_link_measured: false,
         }
     }
 
@@ -167,6 +193,50 @@ mod tests {
         let verified = node(NodeState::Verified);
         assert!(!should_audit(&facts(&verified, &drawn)));
         assert!(should_audit(&AuditFacts { every_epochs: 1, ..facts(&verified, &passed_over) }));
+    }
+
+    #[test]
+    fn a_verified_node_that_lacks_a_figure_it_could_have_tries_again_by_lot() {
+        let mut beacons = (0..=255).map(|byte| [byte; 32]);
+        let drawn = beacons.find(|beacon| due(beacon, &[1; 32], COMPLETE_EPOCHS)).unwrap();
+        let complete = Node { claimed_vram_mib: 64, verified_vram_mib: 64, ..node(NodeState::Verified) };
+        assert!(!should_audit(&facts(&complete, &drawn)));
+        let lacking = Node { verified_vram_mib: 0, ..complete };
+        assert!(should_audit(&facts(&lacking, &drawn)) && !should_audit(&facts(&lacking, &beacon(false))));
+        let measured = AuditFacts { is_link_measured: true, ..facts(&complete, &drawn) };
+        assert!(should_audit(&measured));
+        let shown = Node { verified_bandwidth_mbps: 9, ..complete };
+        assert!(!should_audit(&AuditFacts { node: &shown, ..measured }));
+    }
+
+    #[test]
+    fn the_memory_that_is_claimed_is_what_the_fill_proves() {
+        let commit = Commit {
+            deployment_id: [1; 32],
+            node: [2; 32],
+            gpu_index: 3,
+            epoch: 4,
+            beacon: [5; 32],
+            nonce: [6; 32],
+            n: 256,
+            rounds: 1,
+            super_root: [7; 24],
+        };
+        let claiming = |claimed_vram_mib, gpu_count| Node {
+            claimed_vram_mib,
+            claimed_gops: 2_000_000,
+            gpu_count,
+            ..node(NodeState::Verified)
+        };
+        assert_eq!(memory_task(&claiming(0, 1), &commit), None);
+        for mib in [1, 64, 4_096, 8_192, 12_288, 24_576, 81_920, 131_072] {
+            let task = memory_task(&claiming(mib, 2), &commit).unwrap();
+            let proven_mib = task.layout().unwrap().proven_mib();
+            assert!(proven_mib >= mib && task.words * 32 < u64::from(mib) << 20, "{mib} MiB: {proven_mib}");
+            // A second at 500 GB/s for a million gops.
+            assert_eq!(task.walkers, 488_281_250);
+            assert_eq!((task.gpu_index, task.nonce), (3, [6; 32]));
+        }
     }
 
     #[test]

@@ -6,19 +6,20 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context};
+use anyhow::{anyhow, bail, Context};
 use millrace::state::Node;
 use millrace_client::{keys, Pubkey};
-use millrace_core::proof::{nonce, Task};
-use millrace_gemm::{prove, queries, ProveOptions, ProvenRun};
-use millrace_wire::messages::{CommitReceipt, CommitRequest, Share, ShareRequest};
+use millrace_core::proof::{nonce, Commit, Task};
+use millrace_gemm::{prove, queries, Backend, ProveOptions, ProvenRun};
+use millrace_wire::messages::{BandwidthReceipt, CommitReceipt, CommitRequest, Share, ShareRequest, SignedTransfer};
 use millrace_wire::WireError;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::memory::{self, Walked};
 use super::next_view;
 use crate::agent::Agent;
-use crate::decide::audit::{audit_size, prover, should_audit, AuditFacts};
+use crate::decide::audit::{audit_size, gops_of_one, prover, should_audit, AuditFacts};
 use crate::journal::SignedCommit;
 use crate::supervisor::blocking;
 use crate::view::{Seat, View};
@@ -28,6 +29,9 @@ const ANSWER_EPOCHS: u64 = 2;
 
 /// Longest an audit is made to take at the claimed speed, milliseconds; with short epochs a quarter of one.
 const TARGET_MILLIS: u64 = 3_000;
+
+/// Longest that the bundle waits for a proof of memory to end.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// Time between two attempts to reach an oracle.
 const RETRY_EVERY: Duration = Duration::from_millis(300);
@@ -55,7 +59,7 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
         let Some(beacon) = view.beacon(view.epoch) else { continue };
         for (key, node) in &view.nodes {
             let last = agent.journal.last_commit_epoch(key)?.max(begun.get(key).copied());
-            if is_wanted(&agent, &view, node, &beacon, last) {
+            if is_wanted(&agent, &view, key, node, &beacon, last) {
                 begun.insert(*key, view.epoch);
                 for gpu_index in 0..u32::from(node.gpu_count) {
                     let order = Order { node: *key, gpu_index, view: view.clone(), beacon };
@@ -69,8 +73,18 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
     Ok(())
 }
 
-fn is_wanted(agent: &Agent, view: &View, node: &Node, beacon: &[u8; 32], last_commit_epoch: Option<u64>) -> bool {
+fn is_wanted(
+    agent: &Agent,
+    view: &View,
+    key: &Pubkey,
+    node: &Node,
+    beacon: &[u8; 32],
+    last_commit_epoch: Option<u64>,
+) -> bool {
     let Some(epoch_began_at) = view.began_at(view.epoch) else { return false };
+    let transfers = agent.transfers(key);
+    let has_measured = |seat: &&Seat| transfers.get(&seat.authority).is_some_and(|stated| !stated.is_empty());
+    let measured = view.seats.iter().filter(has_measured).map(|seat| seat.weight).sum();
     should_audit(&AuditFacts {
         node,
         provider: &agent.provider.to_bytes(),
@@ -81,6 +95,7 @@ fn is_wanted(agent: &Agent, view: &View, node: &Node, beacon: &[u8; 32], last_co
         epoch_began_at,
         epoch_secs: view.epoch_secs(),
         every_epochs: agent.settings.audits.every_epochs,
+        is_link_measured: view.is_quorum(measured),
     })
 }
 
@@ -96,8 +111,7 @@ impl Order {
     fn task(&self, agent: &Agent, nonce: [u8; 32]) -> anyhow::Result<Task> {
         let node = self.view.node(&self.node).context("the node is gone")?;
         let epoch_millis = u64::try_from(self.view.epoch_secs()).unwrap_or(1).saturating_mul(1_000);
-        let claimed_gops = node.claimed_gops / u64::from(node.gpu_count.max(1));
-        let (n, rounds) = audit_size(claimed_gops, node.class, TARGET_MILLIS.min(epoch_millis / 4));
+        let (n, rounds) = audit_size(gops_of_one(node), node.class, TARGET_MILLIS.min(epoch_millis / 4));
         Ok(Task {
             deployment_id: self.view.config.deployment_id,
             node: self.node.to_bytes(),
@@ -173,7 +187,8 @@ fn is_early(error: &WireError) -> bool {
     matches!(error.status(), Some(409 | 503))
 }
 
-async fn prove_off_thread(agent: &Arc<Agent>, task: Task, stop: &CancellationToken) -> anyhow::Result<ProvenRun> {
+/// What computes for the GPU of a task.
+pub(super) fn backend_of(agent: &Agent, task: &Task) -> anyhow::Result<Arc<dyn Backend>> {
     let class = {
         let view = agent.view.borrow();
         let node = view.as_ref().and_then(|view| view.node(&Pubkey::from(task.node)));
@@ -185,7 +200,11 @@ async fn prove_off_thread(agent: &Arc<Agent>, task: Task, stop: &CancellationTok
             "the node is registered with a GPU {gpu_index}, but only {cards} of this host can prove; see nvidia-smi"
         )
     })?;
-    let (backend, stop) = (backend.clone(), stop.clone());
+    Ok(backend.clone())
+}
+
+async fn prove_off_thread(agent: &Arc<Agent>, task: Task, stop: &CancellationToken) -> anyhow::Result<ProvenRun> {
+    let (backend, stop) = (backend_of(agent, &task)?, stop.clone());
     let go_on = move |_| if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     Ok(blocking(move || prove(&task, backend, ProveOptions::default(), &go_on)).await??)
 }
@@ -214,7 +233,7 @@ async fn answer_for(
     let Some(view) = agent.fresh() else { bail!("the chain is silent, so the commit cannot be sent") };
     let sent = each_oracle(agent, &view.seats, |agent, url| {
         let request = request.clone();
-        async move { agent.http.post(&format!("{url}/v1/audits/commits"), &request).await }
+        async move { agent.http.post::<_, CommitReceipt>(&format!("{url}/v1/audits/commits"), &request).await }
     });
     let took = |(oracle, outcome): (Pubkey, Result<CommitReceipt, WireError>)| match outcome {
         Ok(receipt) => {
@@ -230,6 +249,10 @@ async fn answer_for(
     if waiting.is_empty() {
         bail!("no oracle took the commit of epoch {}", commit.epoch);
     }
+    let taken: Vec<Seat> = view.seats.iter().filter(|seat| waiting.contains(&seat.authority)).cloned().collect();
+    let stop_memory = stop.child_token();
+    let _stopped = stop_memory.clone().drop_guard();
+    let mut memory = Some(tokio::spawn(memory::prove(agent.clone(), commit, view, taken, stop_memory.clone())));
     let last_epoch = commit.epoch.saturating_add(ANSWER_EPOCHS);
     let mut bundle: Option<Vec<u8>> = None;
     let run = Arc::new(run);
@@ -241,6 +264,9 @@ async fn answer_for(
         let bytes = match bundle.take() {
             Some(bytes) => bytes,
             None => {
+                // An oracle that has the bundle passes its verdict, so what else is to count comes first.
+                let memory = memory.take().map(|memory| (memory, &stop_memory));
+                state_the_rest(agent, &commit, &view, beacon, memory, stop).await;
                 let run = run.clone();
                 blocking(move || run.answer(&queries(&commit, &beacon)).to_bytes()).await?
             }
@@ -248,7 +274,7 @@ async fn answer_for(
         let seats: Vec<Seat> = view.seats.iter().filter(|seat| waiting.contains(&seat.authority)).cloned().collect();
         let outcomes = each_oracle(agent, &seats, |agent, url| {
             let (url, bytes) = (format!("{url}/v1/audits/{}/bundle", hex::encode(commit.id())), bytes.clone());
-            async move { agent.http.post_bytes(&url, bytes).await }
+            async move { agent.http.post_bytes::<CommitReceipt>(&url, bytes).await }
         });
         for (oracle, outcome) in outcomes.await {
             match outcome {
@@ -273,19 +299,68 @@ async fn answer_for(
     Ok(())
 }
 
+/// Answers for the memory, and shows every oracle what all of them stated of the node's link.
+async fn state_the_rest(
+    agent: &Arc<Agent>,
+    commit: &Commit,
+    view: &View,
+    beacon: [u8; 32],
+    memory: Option<(JoinHandle<anyhow::Result<Option<Walked>>>, &CancellationToken)>,
+    stop: &CancellationToken,
+) {
+    let node = Pubkey::from(commit.node);
+    let is_leased = view.node(&node).is_none_or(|node| node.lease != Default::default());
+    if let Some((memory, stop_memory)) = memory {
+        // Walks that are still under way are too late: the next beacon is known. An oracle's word may be on its way.
+        let walked = match tokio::time::timeout(LAST_WORD, memory).await {
+            Ok(walked) => walked.context("a proof of memory panicked").and_then(|walked| walked),
+            Err(_) => {
+                stop_memory.cancel();
+                Err(anyhow!("it did not end before the next beacon"))
+            }
+        };
+        let answered = match walked {
+            Ok(Some(_)) if is_leased => Err(anyhow!("a customer has the machine now")),
+            Ok(Some(walked)) => walked.answer(agent, commit, view, beacon, stop).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = answered {
+            tracing::warn!(%node, epoch = commit.epoch, "the memory is not proven: {error:#}");
+        }
+    }
+    let stated: Vec<SignedTransfer> = agent.transfers(&node).into_values().flatten().collect();
+    if stated.is_empty() {
+        return;
+    }
+    let answers = each_oracle(agent, &view.seats, |agent, url| {
+        let (url, stated) = (format!("{url}/v1/audits/{}/transfers", hex::encode(commit.id())), stated.clone());
+        async move { agent.http.post::<_, BandwidthReceipt>(&url, &stated).await }
+    });
+    for (oracle, answer) in answers.await {
+        match answer {
+            Ok(BandwidthReceipt { bandwidth_mbps }) => {
+                tracing::info!(%oracle, %node, bandwidth_mbps, "bandwidth shown")
+            }
+            Err(error) => tracing::debug!(%oracle, %node, "an oracle did not take the bandwidth: {error}"),
+        }
+    }
+}
+
 /// Whether an oracle refused an answer for good: sending it again changes nothing.
 fn is_verdict(error: &WireError) -> bool {
     matches!(error.status(), Some(400 | 401 | 403 | 404 | 413 | 422))
 }
 
 /// Asks the same of every oracle at once.
-async fn each_oracle<F>(
+pub(super) async fn each_oracle<F, T>(
     agent: &Arc<Agent>,
     seats: &[Seat],
     ask: impl Fn(Arc<Agent>, String) -> F,
-) -> Vec<(Pubkey, Result<CommitReceipt, WireError>)>
+) -> Vec<(Pubkey, Result<T, WireError>)>
 where
-    F: Future<Output = Result<CommitReceipt, WireError>> + Send + 'static,
+    F: Future<Output = Result<T, WireError>> + Send + 'static,
+    T: Send + 'static,
 {
     let mut asked = JoinSet::new();
     for seat in seats {

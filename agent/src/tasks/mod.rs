@@ -1,8 +1,10 @@
 //! The loops: look, decide, act.
 
 pub mod audits;
+pub mod bandwidth;
 pub mod bids;
 pub mod leases;
+mod memory;
 pub mod observer;
 pub mod reports;
 

@@ -1,11 +1,13 @@
 //! How many walks it takes to tell memory in the card from memory behind a link, and the table of the document.
 
-use millrace_core::proof::deadline::{deadline_nanos, fetch_nanos, walk_nanos, walkers_needed};
+use millrace_core::proof::deadline::{
+    deadline_nanos, fetch_nanos, required_read_rate, required_walkers, walk_nanos, walkers_needed, ALLOWANCE_NANOS,
+    MIN_WALKERS,
+};
 use millrace_core::proof::memory::{Layout, MAX_WALKERS, MAX_WORDS, WALK_BYTES, WORD_LEN};
 use proptest::prelude::*;
 
 const GB: u64 = 1_000_000_000;
-const ALLOWANCE_NANOS: u64 = 250_000_000;
 
 const MB: u64 = 1_000_000;
 
@@ -80,19 +82,6 @@ fn rates_from_a_stranger_overflow_nothing() {
     assert_eq!(fetch_nanos(1, 0, 0), 0);
 }
 
-#[test]
-fn a_layout_is_the_largest_that_the_memory_allows() {
-    for (bytes, lanes) in [(1 << 19, 16), (21_600_000_000, 1 << 17), (72_000_000_000, 1 << 17), (u64::MAX, 1 << 17)] {
-        let layout = Layout::within(bytes).unwrap();
-        assert_eq!(layout.lanes(), lanes);
-        assert_eq!(Layout::new(layout.words()), Ok(layout));
-        let unit = u64::from(lanes) * 64;
-        let larger = layout.words() + unit;
-        assert!(larger > bytes / WORD_LEN as u64 || larger > MAX_WORDS);
-    }
-    assert_eq!(Layout::within((1 << 19) - 1), None);
-}
-
 proptest! {
     #[test]
     fn so_many_walkers_are_enough_and_hardly_fewer(
@@ -112,4 +101,58 @@ proptest! {
             None => prop_assert!(!told(MAX_WALKERS - MAX_WALKERS / 100)),
         }
     }
+}
+
+/// Dense int8 peaks by the data sheets, in the order of [`CARDS`], 10¹² operations a second.
+const PEAK_TOPS: [u64; 8] = [130, 242, 284, 661, 838, 624, 1_979, 4_500];
+
+/// The smallest share of the words, in percent, whose fetching makes these walks late; None where none does.
+fn told_apart_percent(walkers: u32, link_rate: u64, due_nanos: u64) -> Option<u32> {
+    (1..=50).find(|percent| fetch_nanos(walkers, percent * 100, link_rate) > due_nanos)
+}
+
+#[test]
+fn the_table_of_what_oracles_ask_is_what_the_functions_give() {
+    let mut table = String::new();
+    for ((card, bandwidth, links), tops) in CARDS.into_iter().zip(PEAK_TOPS) {
+        let rate = required_read_rate(tops * 1_000);
+        let walkers = required_walkers(rate);
+        let due_nanos = deadline_nanos(walkers, rate, ALLOWANCE_NANOS);
+        let told = links.iter().map(|(link, rate)| match told_apart_percent(walkers, rate * MB, due_nanos) {
+            Some(percent) => format!("{link}: {percent} %"),
+            None => format!("{link}: none"),
+        });
+        table += &format!(
+            "| {card} | {tops} | {} | {:.0} | {:.0} | {:.0} | {} |\n",
+            rate / GB,
+            f64::from(walkers) / 1e6,
+            walk_nanos(walkers, bandwidth * GB / 2) as f64 / 1e6,
+            due_nanos as f64 / 1e6,
+            told.collect::<Vec<_>>().join(", "),
+        );
+    }
+    let document = include_str!("../../../docs/memory-and-bandwidth.md");
+    assert!(document.contains(&table), "the table is:\n{table}");
+}
+
+#[test]
+fn what_is_required_follows_from_the_claim_within_its_bounds() {
+    assert_eq!((required_read_rate(0), required_walkers(required_read_rate(0))), (500_000, MIN_WALKERS));
+    assert_eq!(required_read_rate(1_000), 500_000_000);
+    assert_eq!(required_walkers(500 * GB), 488_281_250);
+    assert_eq!((required_read_rate(u64::MAX), required_walkers(u64::MAX)), (u64::MAX, MAX_WALKERS));
+}
+
+#[test]
+fn a_claimed_memory_is_proven_by_a_fill_of_seven_eighths() {
+    assert_eq!(Layout::proving(0).unwrap().words(), 1 << 14);
+    for mib in [1, 7, 64, 1_000, 4_096, 24_576, 81_920] {
+        let layout = Layout::proving(mib).unwrap();
+        assert!(layout.proven_mib() >= mib, "{mib} MiB");
+        assert_eq!(Layout::new(layout.words()), Ok(layout));
+        assert!(layout.words() * WORD_LEN as u64 * 100 <= (u64::from(mib) << 20) * 94, "{mib} MiB: an eighth is left");
+    }
+    assert_eq!(Layout::proving(24_576).unwrap().words() * WORD_LEN as u64, 21 << 30);
+    assert_eq!(Layout::proving(2 << 20), None);
+    assert_eq!(Layout::new(MAX_WORDS).unwrap().proven_mib(), 1_198_372);
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use rand::distr::{Alphanumeric, SampleString};
-use reqwest::{Method, Url};
+use reqwest::header::{HeaderName, CONNECTION, UPGRADE};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::link::Link;
 use crate::server::unix_now;
 use crate::signature::{sign, RequestParts};
 
@@ -137,10 +139,37 @@ impl SignedClient {
         json(url, &self.bytes(Method::PUT, url, body).await?)
     }
 
+    /// Asks for a connection that speaks `protocol`, and gives this side's end of it.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub async fn connect(&self, url: &str, protocol: &'static str) -> Result<Link, WireError> {
+        let upgrade = [(CONNECTION, "upgrade"), (UPGRADE, protocol)];
+        let response = self.ask(Method::POST, url, Vec::new(), &upgrade).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(refusal(url, response.status(), &self.read(url, response).await?));
+        }
+        response.upgrade().await.map(Link::new).map_err(|error| unreachable(url, &error))
+    }
+
     async fn bytes(&self, method: Method, url: &str, body: Vec<u8>) -> Result<Vec<u8>, WireError> {
+        let response = self.ask(method, url, body, &[]).await?;
+        let status = response.status();
+        let answer = self.read(url, response).await?;
+        match status.is_success() {
+            true => Ok(answer),
+            false => Err(refusal(url, status, &answer)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        body: Vec<u8>,
+        headers: &[(HeaderName, &'static str)],
+    ) -> Result<Response, WireError> {
         let target = Url::parse(url).map_err(|_| WireError::BadUrl(url.to_owned()))?;
-        let unreachable =
-            |error: reqwest::Error| WireError::Unreachable { url: url.to_owned(), reason: root_cause(&error) };
         let mut request = self.http.request(method.clone(), target.clone());
         if let Some(key) = &self.key {
             let host = target.host_str().ok_or_else(|| WireError::BadUrl(url.to_owned()))?;
@@ -159,24 +188,34 @@ impl SignedClient {
                 .header("signature-input", headers.signature_input)
                 .header("signature", headers.signature);
         }
-        let mut response = request.body(body).send().await.map_err(unreachable)?;
-        let status = response.status();
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        request.body(body).send().await.map_err(|error| unreachable(url, &error))
+    }
+
+    async fn read(&self, url: &str, mut response: Response) -> Result<Vec<u8>, WireError> {
         let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(url, &error))? {
             if answer.len() + chunk.len() > self.max_answer_bytes {
                 let reason = format!("longer than {} bytes", self.max_answer_bytes);
                 return Err(WireError::BadAnswer { url: url.to_owned(), reason });
             }
             answer.extend_from_slice(&chunk);
         }
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let refusal = serde_json::from_slice::<ApiError>(&answer).unwrap_or_else(|_| {
-            ApiError::new(status, format!("HTTP {status}"), "is this the address of a Millrace daemon?")
-        });
-        Err(WireError::Refused { url: url.to_owned(), refusal: ApiError { status: status.as_u16(), ..refusal } })
+        Ok(answer)
     }
+}
+
+fn refusal(url: &str, status: StatusCode, answer: &[u8]) -> WireError {
+    let refusal = serde_json::from_slice::<ApiError>(answer).unwrap_or_else(|_| {
+        ApiError::new(status, format!("HTTP {status}"), "is this the address of a Millrace daemon?")
+    });
+    WireError::Refused { url: url.to_owned(), refusal: ApiError { status: status.as_u16(), ..refusal } }
+}
+
+fn unreachable(url: &str, error: &reqwest::Error) -> WireError {
+    WireError::Unreachable { url: url.to_owned(), reason: root_cause(error) }
 }
 
 fn json<T: DeserializeOwned>(url: &str, bytes: &[u8]) -> Result<T, WireError> {

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod encoding;
 pub mod error;
+pub mod link;
 pub mod messages;
 pub mod sealed;
 pub mod server;
@@ -15,6 +16,7 @@ pub mod signature;
 
 pub use client::{SignedClient, WireError};
 pub use error::ApiError;
+pub use link::Link;
 pub use sealed::Sealed;
 pub use server::{verify, Verified, VerifierState};
 

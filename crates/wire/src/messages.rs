@@ -4,7 +4,13 @@
 //! |---|---|---|
 //! | agent → oracle | `POST /v1/audits/shares` | [`ShareRequest`] → [`Share`] |
 //! | agent → oracle | `POST /v1/audits/commits` | [`CommitRequest`] → [`CommitReceipt`] |
+//! | agent → oracle | `POST /v1/audits/{commit_id}/memory` | [`MemoryRequest`] → [`Share`] |
+//! | agent → oracle | `POST /v1/audits/{commit_id}/walks` | [`WalkRequest`] → [`WalkReceipt`] |
+//! | agent → oracle | `POST /v1/audits/{commit_id}/memory/answer` | answer bytes → [`MemoryReceipt`] |
+//! | agent → oracle | `POST /v1/audits/{commit_id}/transfers` | `Vec<`[`SignedTransfer`]`>` → [`BandwidthReceipt`] |
 //! | agent → oracle | `POST /v1/audits/{commit_id}/bundle` | bundle bytes → [`CommitReceipt`] |
+//! | agent → oracle | `GET /v1/nodes/{node}/transfers` | → `Vec<`[`SignedTransfer`]`>` |
+//! | agent → oracle | `POST /v1/nodes/{node}/link` | → a [`crate::Link`] that speaks [`TRANSFER_PROTOCOL`] |
 //! | oracle → oracle | `GET /v1/proposals/{epoch}` | → [`Report`] |
 //! | oracle → oracle | `GET /v1/observations/{epoch}` | → `Vec<`[`Opening`]`>` |
 //! | anyone → oracle | `GET /v1/reports/{epoch}` | → [`Report`] |
@@ -19,6 +25,9 @@ use serde::{Deserialize, Serialize};
 
 /// Domain of a sealed [`LeaseStatusAnswer`].
 pub const LEASE_STATUS_DOMAIN: &str = "millrace lease status";
+
+/// What is spoken over the link of a bandwidth measurement: `millrace_gemm::bandwidth`, the oracle as the measurer.
+pub const TRANSFER_PROTOCOL: &str = "millrace-transfer";
 
 /// Asks an oracle for its share of an audit's nonce. Starts that oracle's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +76,61 @@ pub struct CommitReceipt {
     pub commit_id: [u8; 32],
     /// Speed by this oracle's clock, gops.
     pub gops: u64,
+}
+
+/// Says that a GPU's memory is full, and asks for the share that the walks start from. Starts that oracle's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryRequest {
+    /// `millrace_core::proof::memory::MemoryCommit`, encoded.
+    #[serde(with = "crate::encoding::hex")]
+    pub commit: Vec<u8>,
+}
+
+/// Says where the walks ended. Stops the clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalkRequest {
+    /// `millrace_core::proof::memory::WalkCommit`, encoded.
+    #[serde(with = "crate::encoding::hex")]
+    pub walks: Vec<u8>,
+    /// The second shares, in seat order.
+    pub shares: Vec<Share>,
+}
+
+/// An oracle took the walks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkReceipt {
+    /// Time by this oracle's clock, nanoseconds.
+    pub elapsed_nanos: u64,
+    /// Time there was, nanoseconds. Memory whose walks took longer does not count.
+    pub deadline_nanos: u64,
+}
+
+/// An oracle checked the answer about a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryReceipt {
+    /// Memory that counts, MiB.
+    pub vram_mib: u32,
+}
+
+/// A timed transfer as its measurer states it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedTransfer {
+    /// `millrace_core::proof::bandwidth::Transfer`, encoded.
+    #[serde(with = "crate::encoding::hex")]
+    pub transfer: Vec<u8>,
+    /// The measurer's ed25519 signature over exactly those bytes.
+    #[serde(with = "crate::encoding::hex")]
+    pub signature: Vec<u8>,
+}
+
+/// An oracle took a node's transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BandwidthReceipt {
+    /// The figure that follows from them, Mbit/s.
+    pub bandwidth_mbps: u32,
 }
 
 /// All leaves of an epoch, in the order of the tree.

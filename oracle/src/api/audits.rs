@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::{Extension, Json};
+use axum::Json;
 use ed25519_dalek::{Signature, VerifyingKey};
 use millrace_client::Pubkey;
 use millrace_core::proof::{gops, Commit};
@@ -16,12 +16,12 @@ use millrace_wire::{ApiError, Verified};
 
 use super::nodes::NodeInfo;
 use super::public::parse_commit_id;
-use super::{internal, Api, Arrived};
+use super::{internal, Api};
 use crate::books::{AuditEntry, NodeShares};
 use crate::daemon::blocking;
-use crate::decide::audit::{bandwidth_mbps, is_proof};
-use crate::decide::intake::{self, CommitRefusal, Intake};
-use crate::decide::{AuditRecord, AuditState};
+use crate::decide::audit::is_proof;
+use crate::decide::intake::{self, CommitRefusal, Givers, Intake};
+use crate::decide::{AuditRecord, AuditState, MemoryFinding, MemoryTest};
 use crate::tasks::audits::settle;
 use crate::view::{named_slot, read_beacons, View};
 
@@ -86,7 +86,7 @@ pub(crate) async fn commit(
     if let Some(entry) = api.daemon.audits().by_commit(&commit_id) {
         return Ok(Json(receipt(entry)));
     }
-    let shares: Vec<_> = request.shares.iter().map(|share| (share.oracle, share.share)).collect();
+    let shares = pairs(&request.shares);
     let (own_share, since) = own_share(&api, &commit);
     // Asked afresh, the slot last: a beacon not open by then names a slot that is still ahead.
     let chain = api.daemon.chain.as_ref();
@@ -104,9 +104,11 @@ pub(crate) async fn commit(
         operator,
         signer: verified.key,
         own_share,
-        me: api.daemon.me.to_bytes(),
-        seats: &view.share_givers(),
-        quorum_bps: view.config.params.quorum_bps,
+        givers: Givers {
+            me: api.daemon.me.to_bytes(),
+            seats: &view.share_givers(),
+            quorum_bps: view.config.params.quorum_bps,
+        },
     };
     intake::check(&commit, &shares, &known).map_err(refuse_commit)?;
     let since = since.ok_or_else(|| refuse_commit(CommitRefusal::NoShare))?;
@@ -160,21 +162,11 @@ async fn take_commit(api: &Api, record: AuditRecord, signature: Vec<u8>) -> Resu
 pub(crate) async fn bundle(
     State(api): State<Arc<Api>>,
     Path(commit_id): Path<String>,
-    Extension(Arrived(arrived)): Extension<Arrived>,
     verified: Verified,
     body: Bytes,
 ) -> Result<Json<CommitReceipt>, ApiError> {
-    let upload_nanos = u64::try_from(arrived.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let commit_id = parse_commit_id(&commit_id)?;
-    let view = api.view()?;
-    let entry = api.daemon.audits().by_commit(&commit_id).copied().ok_or_else(|| {
-        ApiError::not_found("this oracle took no such commit", "send the commit first, in its own epoch")
-    })?;
-    let record = entry.record;
-    let node = find_node(&api, &record.commit.node, &view).await?;
-    if node.operator_at(record.commit.epoch) != verified.key {
-        return Err(refuse_commit(CommitRefusal::WrongOperator));
-    }
+    let Audited { entry, view } = audited(&api, &commit_id, &verified).await?;
+    let (commit_id, record) = (entry.commit_id, entry.record);
     if matches!(record.state, AuditState::Passed { .. }) {
         return Ok(Json(receipt(&entry)));
     }
@@ -184,10 +176,7 @@ pub(crate) async fn bundle(
             "answer before the end of the second epoch after the commit's",
         ));
     }
-    let next_epoch = record.commit.epoch.saturating_add(1);
-    let next_beacon = api.beacon(&view, next_epoch).await?.ok_or_else(|| {
-        ApiError::conflict("the next beacon is not latched yet", "answer its queries once it is in Beacons")
-    })?;
+    let next_beacon = api.next_beacon(&view, record.commit.epoch).await?;
     let _verifying = Verifying::begin(&api, commit_id)?;
     let _permit = api.verifying.acquire().await.map_err(internal)?;
     let (outcome, body) = blocking(move || {
@@ -197,9 +186,8 @@ pub(crate) async fn bundle(
     })
     .await
     .map_err(internal)?;
-    let bandwidth_mbps = bandwidth_mbps(body.len(), upload_nanos);
     let state = match &outcome {
-        Ok(_) => AuditState::Passed { bandwidth_mbps },
+        Ok(_) => passed(&api, &commit_id),
         Err(refusal) if is_proof(refusal) => AuditState::Refused,
         Err(refusal) => return Err(refuse_bundle(refusal)),
     };
@@ -210,7 +198,42 @@ pub(crate) async fn bundle(
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// An audit that a request is about, and the chain by which its asker was found to sign for it.
+pub(super) struct Audited {
+    pub entry: AuditEntry,
+    pub view: Arc<View>,
+}
+
+/// Finds the audit of a commit.
+pub(super) async fn audited(api: &Api, commit_id: &str, verified: &Verified) -> Result<Audited, ApiError> {
+    let commit_id = parse_commit_id(commit_id)?;
+    let view = api.view()?;
+    let entry = api.daemon.audits().by_commit(&commit_id).copied().ok_or_else(|| {
+        ApiError::not_found("this oracle took no such commit", "send the commit first, in its own epoch")
+    })?;
+    let commit = &entry.record.commit;
+    match find_node(api, &commit.node, &view).await?.operator_at(commit.epoch) == verified.key {
+        true => Ok(Audited { entry, view }),
+        false => Err(refuse_commit(CommitRefusal::WrongOperator)),
+    }
+}
+
+/// A passed audit, with what was shown of memory and bandwidth until now.
+fn passed(api: &Api, commit_id: &[u8; 32]) -> AuditState {
+    let entry = api.daemon.audits().by_commit(commit_id).copied();
+    let memory = match entry.map(|entry| entry.memory) {
+        Some(MemoryTest::Answered(finding)) => finding,
+        _ => MemoryFinding::default(),
+    };
+    AuditState::Passed { bandwidth_mbps: entry.map_or(0, |entry| entry.bandwidth_mbps), memory }
+}
+
+/// Shares as the rules take them.
+pub(super) fn pairs(shares: &[Share]) -> Vec<([u8; 32], [u8; 16])> {
+    shares.iter().map(|share| (share.oracle, share.share)).collect()
+}
+
+pub(super) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(error.to_string(), "JSON as millrace_wire::messages describes it"))
 }
@@ -240,7 +263,7 @@ impl Drop for Verifying<'_> {
     }
 }
 
-async fn find_node(api: &Api, node: &[u8; 32], view: &View) -> Result<NodeInfo, ApiError> {
+pub(super) async fn find_node(api: &Api, node: &[u8; 32], view: &View) -> Result<NodeInfo, ApiError> {
     let found = api.nodes.find(api.daemon.chain.as_ref(), &Pubkey::from(*node), view.epoch).await;
     found.map_err(internal)?.ok_or_else(|| {
         ApiError::not_found("there is no such node, or it is retired", "name a node account registered on chain")
@@ -272,7 +295,7 @@ fn check_signature(operator: &[u8; 32], request: &CommitRequest) -> Result<(), A
     ))
 }
 
-fn refuse_commit(refusal: CommitRefusal) -> ApiError {
+pub(super) fn refuse_commit(refusal: CommitRefusal) -> ApiError {
     let status = match refusal {
         CommitRefusal::WrongOperator => StatusCode::FORBIDDEN,
         CommitRefusal::TooLate | CommitRefusal::NoShare => StatusCode::CONFLICT,

@@ -1,7 +1,9 @@
 //! What the daemon answers. Agents sign with their operator key, oracles with their seat key, watchers not at all.
 
 mod audits;
+mod bandwidth;
 mod limit;
+mod memory;
 mod nodes;
 mod public;
 
@@ -9,12 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::middleware::{from_fn, from_fn_with_state, Next};
+use axum::middleware::{from_fn_with_state, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::Router;
+use millrace_core::proof::memory::{Layout, MAX_WALKERS, MAX_WORDS};
 use millrace_core::proof::{MAX_N, MAX_ROUNDS};
 use millrace_gemm::bundle_len;
+use millrace_gemm::memory::memory_bundle_len;
 use millrace_wire::{verify, ApiError, Verified, VerifierState};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -25,11 +29,14 @@ use crate::view::{read_beacons, View};
 use limit::RateLimit;
 use nodes::NodeDirectory;
 
-/// Largest body but for bundles, bytes: a commit and 32 shares.
-const MAX_BODY: usize = 16 << 10;
+/// Largest body but for bundles and answers, bytes: the transfers of 32 oracles.
+const MAX_BODY: usize = 64 << 10;
 
-/// Requests under way at once: with the largest body they take 96 MB.
+/// Requests under way at once: with the largest bundle they take 96 MB.
 const MAX_REQUESTS: usize = 256;
+
+/// Answers about memory read at once: with the largest they take 96 MB.
+const MAX_ANSWERS: usize = 16;
 
 /// Longest open connections may take to end when the daemon stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
@@ -38,15 +45,15 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Api {
     pub daemon: Arc<Daemon>,
     pub nodes: NodeDirectory,
-    /// Bundles verified at once.
+    /// Bundles and answers verified at once.
     pub verifying: Semaphore,
+    /// Links measured at once.
+    pub measuring: Arc<Semaphore>,
+    /// Answers about memory read at once.
+    answers: Semaphore,
     rate: RateLimit,
     requests: Semaphore,
 }
-
-/// When a request's head arrived.
-#[derive(Clone, Copy)]
-pub(crate) struct Arrived(pub Instant);
 
 impl Api {
     /// The latched beacon of `epoch`: as last seen, or read now, for an agent that saw it a moment earlier.
@@ -56,6 +63,13 @@ impl Api {
         }
         let beacons = read_beacons(self.daemon.chain.as_ref()).await.map_err(internal)?;
         Ok(beacons.and_then(|beacons| beacons.latched(epoch).map(|beacon| beacon.hash)))
+    }
+
+    /// The beacon after that of `epoch`.
+    pub async fn next_beacon(&self, view: &View, epoch: u64) -> Result<[u8; 32], ApiError> {
+        self.beacon(view, epoch.saturating_add(1)).await?.ok_or_else(|| {
+            ApiError::conflict("the next beacon is not latched yet", "answer its queries once it is in Beacons")
+        })
     }
 
     /// The chain as last seen.
@@ -77,10 +91,14 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
     let limits = daemon.settings.limits;
     let verifier = VerifierState::new(daemon.settings.authority(), MAX_BODY);
     let bundle_verifier = verifier.with_max_body(bundle_len(MAX_N, MAX_ROUNDS));
+    let largest = Layout::new(MAX_WORDS).map_or(0, |layout| memory_bundle_len(&layout, MAX_WALKERS));
+    let answer_verifier = verifier.with_max_body(largest);
     let api = Arc::new(Api {
         daemon,
         nodes: NodeDirectory::default(),
         verifying: Semaphore::new(limits.verify_at_once),
+        measuring: Arc::new(Semaphore::new(limits.measure_at_once)),
+        answers: Semaphore::new(MAX_ANSWERS),
         rate: RateLimit::new(limits.requests_per_sec),
         requests: Semaphore::new(MAX_REQUESTS),
     });
@@ -91,9 +109,15 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
     let small = Router::new()
         .route("/v1/audits/shares", post(audits::share))
         .route("/v1/audits/commits", post(audits::commit))
+        .route("/v1/audits/{commit_id}/memory", post(memory::fill))
+        .route("/v1/audits/{commit_id}/walks", post(memory::walks))
+        .route("/v1/audits/{commit_id}/transfers", post(bandwidth::stated))
+        .route("/v1/nodes/{node}/transfers", get(bandwidth::transfers))
+        .route("/v1/nodes/{node}/link", post(bandwidth::link))
         .route("/v1/observations/{epoch}", get(public::observations))
         .route("/v1/proposals/{epoch}", get(public::proposal));
     let bundles = Router::new().route("/v1/audits/{commit_id}/bundle", post(audits::bundle));
+    let answers = Router::new().route("/v1/audits/{commit_id}/memory/answer", post(memory::answer));
     Router::new()
         .route("/v1/health", get(public::health))
         .route("/v1/reports/{epoch}", get(public::report))
@@ -101,9 +125,9 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/evidence/{commit_id}", get(public::evidence))
         .merge(signed(small, verifier))
         .merge(signed(bundles, bundle_verifier))
+        .merge(signed(answers, answer_verifier).layer(from_fn_with_state(api.clone(), limit_answers)))
         .fallback(|| async { ApiError::not_found("there is no such route", "see /v1/health, /v1/reports/{epoch}") })
         .layer(from_fn_with_state(api.clone(), limit_requests))
-        .layer(from_fn(stamp))
         .with_state(api)
 }
 
@@ -124,15 +148,17 @@ pub async fn serve(daemon: Arc<Daemon>, listener: TcpListener, stop: Cancellatio
     }
 }
 
-async fn stamp(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Arrived(Instant::now()));
-    next.run(request).await
-}
-
 async fn limit_requests(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     match api.requests.try_acquire() {
         Ok(_permit) => next.run(request).await,
         Err(_) => ApiError::unavailable("too many requests are under way", "try again in a moment").into_response(),
+    }
+}
+
+async fn limit_answers(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    match api.answers.acquire().await {
+        Ok(_permit) => next.run(request).await,
+        Err(error) => internal(error).into_response(),
     }
 }
 

@@ -4,17 +4,13 @@ use millrace_core::leaves::Verdict;
 use millrace_core::proof::{operations, Commit};
 use millrace_gemm::Refusal;
 
-use super::NodeFinding;
+use super::{MemoryFinding, NodeFinding};
 
 /// Epochs after that of the audit in which a bundle is taken: its queries are known from the first of them.
 pub const ANSWER_EPOCHS: u64 = 2;
 
 /// Epochs a finding is proposed before it is given up: the node may be audited again.
 pub const KEPT_EPOCHS: u64 = 16;
-
-/// Most bandwidth that is reported, Mbit/s: a bundle of some 0.3 MB, which takes a quarter of a second at this speed, is
-/// too small to tell more.
-pub const MAX_BANDWIDTH_MBPS: u32 = 10;
 
 /// Which audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,8 +30,10 @@ pub enum AuditState {
     Pending,
     /// Every queried entry was right.
     Passed {
-        /// Bandwidth to this oracle, Mbit/s.
+        /// The node's bandwidth, Mbit/s ([`super::bandwidth::figure`]); 0 when too few oracles measured it.
         bandwidth_mbps: u32,
+        /// What the proof of memory showed.
+        memory: MemoryFinding,
     },
     /// The bundle proves the commit wrong.
     Refused,
@@ -83,10 +81,9 @@ impl AuditRecord {
         Some(if could_answer { AuditState::Withheld } else { AuditState::Void })
     }
 
-    /// Memory the computation's matrices take, whole MiB: A and B of one byte an entry, C of four.
-    pub fn proven_mib(&self) -> u32 {
-        let n = u64::from(self.commit.n);
-        u32::try_from((n * n * 6) >> 20).unwrap_or(u32::MAX)
+    /// Speed that is claimed of one GPU, gops.
+    pub fn gops_of_one(&self) -> u64 {
+        self.claimed_gops / u64::from(self.gpu_count.max(1))
     }
 }
 
@@ -94,12 +91,6 @@ impl AuditRecord {
 /// time is up: were it a verdict, a cheat would send garbage to be spared the stake that silence costs.
 pub fn is_proof(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::FalseSeed { .. } | Refusal::WrongEntries(_))
-}
-
-/// Bandwidth shown by `bytes` that arrived within `nanos`, Mbit/s, rounded down, at most [`MAX_BANDWIDTH_MBPS`].
-pub fn bandwidth_mbps(bytes: usize, nanos: u64) -> u32 {
-    let kilobits_per_sec = (bytes as u128 * 8_000_000) / u128::from(nanos.max(1));
-    u32::try_from(kilobits_per_sec / 1_000).unwrap_or(u32::MAX).min(MAX_BANDWIDTH_MBPS)
 }
 
 /// What the audits of one node in one epoch say together; `None` while one is missing or pending.
@@ -115,23 +106,24 @@ pub fn node_finding(records: &[AuditRecord]) -> Option<NodeFinding> {
     {
         let super_root = record.commit.super_root;
         let claimed_gops = first.claimed_gops;
-        return Some(NodeFinding { super_root, verdict, gops: 0, claimed_gops, vram_mib: 0, bandwidth_mbps: 0 });
+        let memory = MemoryFinding::default();
+        return Some(NodeFinding { super_root, verdict, gops: 0, claimed_gops, memory, bandwidth_mbps: 0 });
     }
     let mut finding = NodeFinding {
         super_root: first.commit.super_root,
         verdict: Verdict::Passed,
         gops: 0,
         claimed_gops: first.claimed_gops,
-        vram_mib: u32::MAX,
+        memory: MemoryFinding { proven_mib: u32::MAX, walks_percent: 0 },
         bandwidth_mbps: u32::MAX,
     };
     let mut all_operations = 0u128;
     let mut longest_nanos = 0u64;
     for record in records {
-        let AuditState::Passed { bandwidth_mbps } = record.state else { return None };
+        let AuditState::Passed { bandwidth_mbps, memory } = record.state else { return None };
         all_operations = all_operations.saturating_add(operations(record.commit.n, record.commit.rounds));
         longest_nanos = longest_nanos.max(record.elapsed_nanos);
-        finding.vram_mib = finding.vram_mib.min(record.proven_mib());
+        finding.memory = finding.memory.and(&memory);
         finding.bandwidth_mbps = finding.bandwidth_mbps.min(bandwidth_mbps);
     }
     if records.len() != usize::from(first.gpu_count) {
@@ -160,7 +152,8 @@ mod tests {
         AuditRecord { commit, elapsed_nanos: 1_000_000_000, gpu_count, claimed_gops: 100, state }
     }
 
-    const PASSED: AuditState = AuditState::Passed { bandwidth_mbps: 80 };
+    const MEMORY: MemoryFinding = MemoryFinding { proven_mib: 6, walks_percent: 40 };
+    const PASSED: AuditState = AuditState::Passed { bandwidth_mbps: 80, memory: MEMORY };
 
     #[test]
     fn a_commit_without_a_valid_bundle_is_withheld_after_two_epochs() {
@@ -201,7 +194,7 @@ mod tests {
         let finding = node_finding(&[record(0, 1, PASSED)]).unwrap();
         assert_eq!(finding.verdict, Verdict::Passed);
         assert_eq!(finding.gops, 8, "2 × 1,024³ × 4 in a second");
-        assert_eq!((finding.vram_mib, finding.bandwidth_mbps), (6, 80));
+        assert_eq!((finding.memory, finding.bandwidth_mbps), (MEMORY, 80));
     }
 
     #[test]
@@ -221,12 +214,5 @@ mod tests {
         assert_eq!((withheld.verdict, withheld.super_root, withheld.gops), (Verdict::Withheld, [2; 24], 0));
         let refused = node_finding(&[record(0, 2, AuditState::Withheld), record(1, 2, AuditState::Refused)]).unwrap();
         assert_eq!((refused.verdict, refused.super_root), (Verdict::Refused, [2; 24]));
-    }
-
-    #[test]
-    fn bandwidth_is_bytes_over_time_and_capped() {
-        assert_eq!(bandwidth_mbps(250_000, 400_000_000), 5);
-        assert_eq!(bandwidth_mbps(250_000, 0), MAX_BANDWIDTH_MBPS);
-        assert_eq!(bandwidth_mbps(0, 1), 0);
     }
 }

@@ -39,12 +39,8 @@ pub struct Intake<'a> {
     pub signer: [u8; 32],
     /// The share this oracle gave for this node, GPU and epoch.
     pub own_share: Option<[u8; 16]>,
-    /// This oracle's seat key.
-    pub me: [u8; 32],
-    /// All seats, in seat order.
-    pub seats: &'a [ShareGiver],
-    /// Weight the givers together must exceed: `weight × 10,000 > quorum_bps × total`.
-    pub quorum_bps: u16,
+    /// Who may give shares.
+    pub givers: Givers<'a>,
 }
 
 /// Why a commit is not measured. Nothing follows for the node: it was not audited.
@@ -116,19 +112,43 @@ pub fn check(commit: &Commit, shares: &[([u8; 32], [u8; 16])], known: &Intake) -
         return Err(CommitRefusal::TooSmall(commit.n));
     }
     let own_share = known.own_share.ok_or(CommitRefusal::NoShare)?;
-    check_shares(commit, shares, own_share, known)?;
-    let is_late = known.next_beacon_slot.is_some_and(|named| known.slot.saturating_add(SLOT_MARGIN) >= named);
-    match is_late {
+    check_shares(&commit.nonce, shares, own_share, &known.givers)?;
+    match is_late(known.slot, known.next_beacon_slot) {
         true => Err(CommitRefusal::TooLate),
         false => Ok(()),
     }
 }
 
-fn check_shares(
-    commit: &Commit,
+/// Whether the next beacon is out or about to be, in `slot`: what it asks for must be committed to before.
+pub fn is_late(slot: u64, next_beacon_slot: Option<u64>) -> bool {
+    next_beacon_slot.is_some_and(|named| slot.saturating_add(SLOT_MARGIN) >= named)
+}
+
+/// Who may give shares.
+#[derive(Clone, Copy, Debug)]
+pub struct Givers<'a> {
+    /// This oracle's seat key.
+    pub me: [u8; 32],
+    /// All seats, in seat order.
+    pub seats: &'a [ShareGiver],
+    /// Weight the givers together must exceed: `weight × 10,000 > quorum_bps × total`.
+    pub quorum_bps: u16,
+}
+
+/// Whether oracles of weight `got` are a quorum of `total`.
+pub fn is_quorum(got: u64, total: u64, quorum_bps: u16) -> bool {
+    u128::from(got) * 10_000 > u128::from(quorum_bps) * u128::from(total)
+}
+
+/// Checks that a nonce is made of these shares: of a quorum of distinct seats in order, this oracle's among them.
+///
+/// # Errors
+/// [`CommitRefusal`].
+pub fn check_shares(
+    expected: &[u8; 32],
     shares: &[([u8; 32], [u8; 16])],
     own_share: [u8; 16],
-    known: &Intake,
+    known: &Givers,
 ) -> Result<(), CommitRefusal> {
     let seat_of = |oracle: &[u8; 32]| known.seats.iter().position(|seat| seat.authority == *oracle);
     let mut last_seat = None;
@@ -145,11 +165,11 @@ fn check_shares(
         return Err(CommitRefusal::OwnShareMissing);
     }
     let total = known.seats.iter().fold(0u64, |sum, seat| sum.saturating_add(seat.weight));
-    if u128::from(weight) * 10_000 <= u128::from(known.quorum_bps) * u128::from(total) {
+    if !is_quorum(weight, total, known.quorum_bps) {
         return Err(CommitRefusal::NoQuorum { got: weight, total });
     }
     let in_order: Vec<[u8; 16]> = shares.iter().map(|(_, share)| *share).collect();
-    match nonce(&in_order) == commit.nonce {
+    match nonce(&in_order) == *expected {
         true => Ok(()),
         false => Err(CommitRefusal::WrongNonce),
     }
@@ -200,9 +220,7 @@ mod tests {
             operator: [4; 32],
             signer: [4; 32],
             own_share: Some(SHARE),
-            me: ME,
-            seats: &SEATS,
-            quorum_bps: 6_000,
+            givers: Givers { me: ME, seats: &SEATS, quorum_bps: 6_000 },
         }
     }
 

@@ -37,7 +37,7 @@ pub async fn judge(daemon: &Arc<Daemon>, view: &View) -> anyhow::Result<()> {
     let up_since_epoch = daemon.up_since_epoch.get().copied().unwrap_or(view.epoch);
     let overdue: Vec<AuditRecord> = {
         let mut audits = daemon.audits();
-        audits.prune(view.epoch);
+        audits.prune(view.epoch, u64::try_from(view.epoch_secs()).unwrap_or(1));
         let judged = audits.records.values_mut().filter(|entry| !entry.is_verifying).filter_map(|entry| {
             let next_beacon_known = view.beacon(entry.record.commit.epoch.saturating_add(1)).is_some();
             let state = entry.record.overdue(view.epoch, next_beacon_known, up_since_epoch)?;

@@ -22,7 +22,7 @@ use millrace_core::leaves::OracleLeaf;
 use millrace_wire::SignedClient;
 use solana_instruction::error::InstructionError;
 
-use crate::settings::Timing;
+use crate::settings::{Limits, Timing};
 use crate::Settings;
 
 /// Of every toy market.
@@ -276,6 +276,7 @@ pub fn settings(dir: &Path, address: SocketAddr) -> Settings {
         listen: address,
         data_dir: dir.to_path_buf(),
         timing: Timing { lease_poll_secs: 0.5, ..Timing::default() },
+        limits: Limits { transfer_mib: 4, ..Limits::default() },
         ..Settings::default()
     }
 }

@@ -4,10 +4,10 @@ use super::{commit::take, memory::joined};
 
 /// Fewest bytes of a transfer that counts.
 pub const MIN_TRANSFER_BYTES: u64 = 4 << 20;
-/// Least time of a transfer that counts, unless it was of [`MAX_TRANSFER_BYTES`]. Nanoseconds.
-pub const MIN_TRANSFER_NANOS: u64 = 2_000_000_000;
 /// Most bytes of a transfer.
 pub const MAX_TRANSFER_BYTES: u64 = 4 << 30;
+/// Most bandwidth that a transfer shows, Mbit/s: what is faster counts as this.
+pub const MAX_MBPS: u32 = 1_000;
 
 /// Bytes of an encoded [`Transfer`], which is also the message that the measurer signs.
 pub const TRANSFER_LEN: usize = 8 + 32 + 32 + 32 + 8 + 1 + 8 + 8;
@@ -56,14 +56,9 @@ pub enum TransferError {
     /// The direction is unknown.
     #[error("a transfer is of direction 0 or 1, this one is of direction {0}")]
     Direction(u8),
-    /// Too short to tell anything.
-    #[error("{bytes} bytes in {nanos} ns; a transfer takes 4 MiB and 2 s, or 4 GiB, at least")]
-    TooShort {
-        /// Bytes transferred.
-        bytes: u64,
-        /// Nanoseconds it took.
-        nanos: u64,
-    },
+    /// Too short to tell anything, or impossibly long.
+    #[error("{0} bytes; a transfer is of 4 MiB to 4 GiB")]
+    Size(u64),
 }
 
 impl Transfer {
@@ -103,11 +98,9 @@ impl Transfer {
             bytes: u64::from_le_bytes(take(&mut rest)),
             nanos: u64::from_le_bytes(take(&mut rest)),
         };
-        let Self { bytes, nanos, .. } = transfer;
-        let long = nanos >= MIN_TRANSFER_NANOS || bytes == MAX_TRANSFER_BYTES;
-        match (MIN_TRANSFER_BYTES..=MAX_TRANSFER_BYTES).contains(&bytes) && long {
+        match (MIN_TRANSFER_BYTES..=MAX_TRANSFER_BYTES).contains(&transfer.bytes) {
             true => Ok(transfer),
-            false => Err(TransferError::TooShort { bytes, nanos }),
+            false => Err(TransferError::Size(transfer.bytes)),
         }
     }
 
@@ -117,14 +110,14 @@ impl Transfer {
     }
 }
 
-/// Mbit/s, rounded down; 0 for a time that could not be measured.
+/// Mbit/s, rounded down, at most [`MAX_MBPS`]; 0 for a time that could not be measured.
 pub const fn mbps(bytes: u64, nanos: u64) -> u32 {
     match nanos {
         0 => 0,
         nanos => {
             let mbps = bytes as u128 * 8_000 / nanos as u128;
-            if mbps > u32::MAX as u128 {
-                u32::MAX
+            if mbps > MAX_MBPS as u128 {
+                MAX_MBPS
             } else {
                 mbps as u32
             }
@@ -177,23 +170,19 @@ mod tests {
         };
         assert_eq!(changed(0, 0), Err(TransferError::Tag));
         assert_eq!(changed(112, 2), Err(TransferError::Direction(2)));
-        let read = |bytes, nanos| Transfer::from_bytes(&Transfer { bytes, nanos, ..TRANSFER }.to_bytes());
-        assert!(read(MAX_TRANSFER_BYTES, 1).is_ok());
-        for (bytes, nanos) in [
-            (MIN_TRANSFER_BYTES - 1, MIN_TRANSFER_NANOS),
-            (MIN_TRANSFER_BYTES, MIN_TRANSFER_NANOS - 1),
-            (MAX_TRANSFER_BYTES + 1, MIN_TRANSFER_NANOS),
-        ] {
-            assert_eq!(read(bytes, nanos), Err(TransferError::TooShort { bytes, nanos }));
+        let read = |bytes| Transfer::from_bytes(&Transfer { bytes, ..TRANSFER }.to_bytes());
+        assert!(read(MIN_TRANSFER_BYTES).is_ok() && read(MAX_TRANSFER_BYTES).is_ok());
+        for bytes in [MIN_TRANSFER_BYTES - 1, MAX_TRANSFER_BYTES + 1] {
+            assert_eq!(read(bytes), Err(TransferError::Size(bytes)));
         }
     }
 
     #[test]
-    fn mbps_is_bits_over_microseconds_rounded_down() {
+    fn mbps_is_bits_over_microseconds_rounded_down_and_capped() {
         assert_eq!(TRANSFER.mbps(), 20);
         assert_eq!(mbps(5_000_000, 2_000_000_001), 19);
         assert_eq!(mbps(1, 0), 0);
-        assert_eq!(mbps(u64::MAX, 1), u32::MAX);
+        assert_eq!(mbps(u64::MAX, 1), MAX_MBPS);
     }
 
     #[test]

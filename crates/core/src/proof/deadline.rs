@@ -4,6 +4,39 @@
 
 use super::memory::{MAX_WALKERS, WALK_BYTES};
 
+/// What an oracle allows for the network between its share and the commit to the walks, nanoseconds.
+pub const ALLOWANCE_NANOS: u64 = 250_000_000;
+/// What the walks take at the rate that is required, nanoseconds: four times the allowance, so that it hides little.
+pub const MIN_WALK_NANOS: u64 = 1_000_000_000;
+/// Fewest walkers asked for, however slow a GPU is: eight for each that is opened.
+pub const MIN_WALKERS: u32 = 1 << 10;
+/// Random reads that are required for each gops claimed, bytes a second: half of what the card with the least memory for its
+/// arithmetic reads in a row, and so about what it reads at random.
+const READ_BYTES_PER_SEC_PER_GOPS: u64 = 500_000;
+
+/// Random reads that a GPU claimed to do `claimed_gops` must do to have its memory counted, bytes a second. A model's name
+/// proves nothing, so what is required follows from the speed that is measured: 990 GB/s of a card of 1,979,000 gops.
+pub const fn required_read_rate(claimed_gops: u64) -> u64 {
+    let rate = claimed_gops.saturating_mul(READ_BYTES_PER_SEC_PER_GOPS);
+    if rate == 0 {
+        READ_BYTES_PER_SEC_PER_GOPS
+    } else {
+        rate
+    }
+}
+
+/// Walkers asked for at a required rate: they take [`MIN_WALK_NANOS`], or there are [`MIN_WALKERS`] of them.
+pub const fn required_walkers(read_bytes_per_sec: u64) -> u32 {
+    let walkers = read_bytes_per_sec as u128 * MIN_WALK_NANOS as u128 / (BILLION as u128 * WALK_BYTES as u128);
+    if walkers > MAX_WALKERS as u128 {
+        MAX_WALKERS
+    } else if walkers < MIN_WALKERS as u128 {
+        MIN_WALKERS
+    } else {
+        walkers as u32
+    }
+}
+
 /// Basis points of the whole.
 const WHOLE_BPS: u64 = 10_000;
 const BILLION: u64 = 1_000_000_000;

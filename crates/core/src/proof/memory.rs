@@ -102,18 +102,24 @@ impl Layout {
         Ok(Self { lanes: lanes as u32, steps: (words / lanes) as u32 })
     }
 
-    /// The layout of the largest allowed fill of at most `bytes`, if there is one.
-    pub const fn within(bytes: u64) -> Option<Self> {
-        let words = bytes / WORD_LEN as u64;
-        let words = if words > MAX_WORDS { MAX_WORDS } else { words };
-        if words < MIN_WORDS {
-            return None;
-        }
+    /// The layout that proves a memory of so many MiB: the smallest that fills seven eighths of it, so that an eighth is left
+    /// to the driver and to what the proof itself needs. None for more than [`MAX_WORDS`] hold.
+    pub const fn proving(mib: u32) -> Option<Self> {
+        let bytes = ((mib as u64) << 20) / 8 * 7;
+        let words = bytes.div_ceil(WORD_LEN as u64);
+        let words = if words < MIN_WORDS { MIN_WORDS } else { words };
         let unit = lanes_of(words) * SLICES as u64;
-        match Self::new(words / unit * unit) {
+        match Self::new(words.next_multiple_of(unit)) {
             Ok(layout) => Some(layout),
             Err(_) => None,
         }
+    }
+
+    /// Memory that a fill of this size proves, MiB: eight sevenths of it, rounded down.
+    pub const fn proven_mib(&self) -> u32 {
+        let mib = (self.words() * WORD_LEN as u64 / 7 * 8) >> 20;
+        // At most 2³⁵ words: less than 2²¹ MiB.
+        mib as u32
     }
 
     /// Lanes, which are filled side by side.

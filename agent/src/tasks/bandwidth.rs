@@ -1,0 +1,79 @@
+//! Lets each oracle measure the link of each node, one after the other, and keeps what they state of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use millrace::state::{Node, NodeState};
+use millrace_client::Pubkey;
+use millrace_gemm::bandwidth::serve;
+use millrace_wire::messages::{SignedTransfer, TRANSFER_PROTOCOL};
+use tokio_util::sync::CancellationToken;
+
+use super::next_view;
+use crate::agent::Agent;
+use crate::supervisor::blocking;
+use crate::view::{Seat, View};
+
+/// Time between two rounds of questions.
+const ASK_EVERY: Duration = Duration::from_secs(15);
+
+/// Most that one measurement may send and take, both directions together, bytes.
+const MAX_BYTES: u64 = 9 << 30;
+
+/// What the oracles state of a node's link, by their keys.
+pub type Transfers = BTreeMap<Pubkey, Vec<SignedTransfer>>;
+
+/// Measures until stopped.
+///
+/// # Errors
+/// None: an oracle that does not measure is asked again.
+pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut views = agent.view.subscribe();
+    let mut asked_at: Option<Instant> = None;
+    while let Some(view) = next_view(&mut views, &stop).await {
+        if asked_at.is_some_and(|at| at.elapsed() < ASK_EVERY) {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = ask_all(&agent, &view) => {}
+        }
+        asked_at = Some(Instant::now());
+    }
+    Ok(())
+}
+
+async fn ask_all(agent: &Arc<Agent>, view: &View) {
+    for (node, state) in &view.nodes {
+        if !is_idle(state) {
+            continue;
+        }
+        for seat in &view.seats {
+            match ask(agent, node, seat).await {
+                Ok(stated) => agent.keep_transfers(node, &seat.authority, stated),
+                Err(error) => tracing::debug!(oracle = %seat.authority, %node, "the link is not measured: {error:#}"),
+            }
+        }
+    }
+}
+
+/// Whether the link can be measured: not beside a customer's job, and not before the node is verified, so that nothing
+/// slows its first audit down.
+fn is_idle(node: &Node) -> bool {
+    node.state == NodeState::Verified as u8 && node.lease == Default::default()
+}
+
+/// What this oracle states, after it has measured where it has to.
+async fn ask(agent: &Arc<Agent>, node: &Pubkey, seat: &Seat) -> anyhow::Result<Vec<SignedTransfer>> {
+    let url = format!("{}/v1/nodes/{node}", seat.url.as_deref().context("it registered no address")?);
+    let stated: Vec<SignedTransfer> = agent.http.get(&format!("{url}/transfers")).await?;
+    if !stated.is_empty() {
+        return Ok(stated);
+    }
+    let mut link = agent.http.connect(&format!("{url}/link"), TRANSFER_PROTOCOL).await?;
+    blocking(move || serve(&mut link, MAX_BYTES)).await??;
+    tracing::info!(oracle = %seat.authority, %node, "an oracle measured the link");
+    Ok(agent.http.get(&format!("{url}/transfers")).await?)
+}

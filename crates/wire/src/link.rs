@@ -1,0 +1,87 @@
+//! A connection of its own, grown out of a signed HTTP request (RFC 9110, 7.8): for bytes that are to be timed, not read as
+//! messages.
+
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{header, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::io::SyncIoBridge;
+
+use crate::error::ApiError;
+
+/// Longest that either side may neither send nor take anything.
+const IDLE: Duration = Duration::from_secs(10);
+
+trait Stream: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+
+/// Either end of the connection. Reads and writes block: use it where that is allowed
+/// ([`tokio::task::spawn_blocking`]). Ten seconds without a byte end it.
+pub struct Link(SyncIoBridge<Pin<Box<dyn Stream>>>);
+
+impl Link {
+    /// Inside of a runtime only.
+    pub(crate) fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_read_timeout(Some(IDLE));
+        stream.set_write_timeout(Some(IDLE));
+        Self(SyncIoBridge::new(Box::pin(stream)))
+    }
+}
+
+impl Read for Link {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Accepts a request for a connection that speaks `protocol`: gives `with` its end once the answer is sent, on a thread
+/// that may block.
+///
+/// # Errors
+/// When the request asks for nothing like it.
+pub fn accept(
+    request: &mut Request,
+    protocol: &'static str,
+    with: impl FnOnce(Link) + Send + 'static,
+) -> Result<Response, ApiError> {
+    let asked = request.headers().get(header::UPGRADE).is_some_and(|asked| asked == protocol);
+    if !asked {
+        return Err(ApiError::bad_request(
+            "this is no request for a connection",
+            format!("send the header Upgrade: {protocol}"),
+        ));
+    }
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        match upgrade.await {
+            // A link is made inside of the runtime and used outside of its threads.
+            Ok(upgraded) => {
+                let link = Link::new(TokioIo::new(upgraded));
+                drop(tokio::task::spawn_blocking(move || with(link)));
+            }
+            Err(error) => tracing::debug!("no connection came of it: {error}"),
+        }
+    });
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static(protocol)),
+    ];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}

@@ -1,0 +1,142 @@
+//! The bandwidth of a node: this oracle measures it and states it, and hears what the others stated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::Json;
+use millrace_client::{keys, Pubkey};
+use millrace_core::proof::bandwidth::{Direction, Transfer};
+use millrace_gemm::bandwidth::{finish, measure, BandwidthError, Limits, Measured};
+use millrace_wire::link::accept;
+use millrace_wire::messages::{BandwidthReceipt, SignedTransfer, TRANSFER_PROTOCOL};
+use millrace_wire::{ApiError, Link, Verified};
+
+use super::audits::{audited, find_node, read, refuse_commit, Audited};
+use super::Api;
+use crate::daemon::Daemon;
+use crate::decide::bandwidth::{figure, is_fresh, Expected};
+use crate::decide::intake::CommitRefusal;
+use crate::view::View;
+
+/// Longest one direction may take.
+const MEASURE_WITHIN: Duration = Duration::from_secs(30);
+
+/// `GET /v1/nodes/{node}/transfers`: what this oracle last measured of the node's link, signed; nothing when that is too
+/// long ago.
+pub(crate) async fn transfers(
+    State(api): State<Arc<Api>>,
+    Path(node): Path<String>,
+    verified: Verified,
+) -> Result<Json<Vec<SignedTransfer>>, ApiError> {
+    let view = api.view()?;
+    let node = own_node(&api, &node, &view, &verified).await?;
+    let stated = fresh_transfers(&api, &node, &view);
+    let signed = stated.into_iter().flatten().map(|transfer| {
+        let transfer = transfer.to_bytes().to_vec();
+        let signature = keys::sign(&api.daemon.key, &transfer).to_vec();
+        SignedTransfer { transfer, signature }
+    });
+    Ok(Json(signed.collect()))
+}
+
+/// `POST /v1/nodes/{node}/link`: measures the link to whoever asks for it with the node's operator key.
+pub(crate) async fn link(
+    State(api): State<Arc<Api>>,
+    Path(node): Path<String>,
+    verified: Verified,
+    mut request: Request,
+) -> Result<Response, ApiError> {
+    let view = api.view()?;
+    let node = own_node(&api, &node, &view, &verified).await?;
+    if fresh_transfers(&api, &node, &view).is_some() {
+        return Err(ApiError::conflict("this link was measured not long ago", "ask for the transfers"));
+    }
+    let permit = api.measuring.clone().try_acquire_owned().map_err(|_| {
+        ApiError::unavailable("this oracle measures other links at the moment", "try again in some seconds")
+    })?;
+    let from_peer = Transfer {
+        deployment_id: view.config.deployment_id,
+        measurer: api.daemon.me.to_bytes(),
+        peer: node,
+        epoch: view.epoch,
+        direction: Direction::FromPeer,
+        bytes: 0,
+        nanos: 0,
+    };
+    let daemon = api.daemon.clone();
+    accept(&mut request, TRANSFER_PROTOCOL, move |mut link| {
+        let peer = Pubkey::from(node);
+        match measure_both(&daemon, &mut link, from_peer) {
+            Ok(both) => {
+                let [from_mbps, to_mbps] = both.map(|transfer| transfer.mbps());
+                tracing::info!(node = %peer, from_mbps, to_mbps, "link measured");
+                daemon.audits().transfers.insert(node, both);
+                // Only now, so that whoever asks for the transfers next gets them.
+                let _ = finish(&mut link);
+            }
+            Err(error) => tracing::info!(node = %peer, "link not measured: {error}"),
+        }
+        drop(permit);
+    })
+}
+
+fn measure_both(daemon: &Daemon, link: &mut Link, from_peer: Transfer) -> Result<[Transfer; 2], BandwidthError> {
+    let max_bytes = daemon.settings.limits.transfer_mib << 20;
+    let limits = Limits { max_bytes, max_time: MEASURE_WITHIN, ..Limits::default() };
+    let mut one = |direction| measure(link, direction, &limits, rand::random).map(|it| (direction, it));
+    let both = [one(Direction::FromPeer)?, one(Direction::ToPeer)?];
+    Ok(both.map(|(direction, Measured { bytes, nanos })| Transfer { direction, bytes, nanos, ..from_peer }))
+}
+
+/// `POST /v1/audits/{commit_id}/transfers`: what the oracles stated of the audited node's link, all of it.
+pub(crate) async fn stated(
+    State(api): State<Arc<Api>>,
+    Path(commit_id): Path<String>,
+    verified: Verified,
+    body: Bytes,
+) -> Result<Json<BandwidthReceipt>, ApiError> {
+    let signed: Vec<SignedTransfer> = read(&body)?;
+    let Audited { entry, view, .. } = audited(&api, &commit_id, &verified).await?;
+    let node = entry.record.commit.node;
+    let signed: Vec<_> = signed.into_iter().map(|signed| (signed.transfer, signed.signature)).collect();
+    let seats = view.share_givers();
+    let expected = Expected {
+        deployment_id: view.config.deployment_id,
+        node,
+        epoch: view.epoch,
+        epoch_secs: epoch_secs(&view),
+        seats: &seats,
+        quorum_bps: view.config.params.quorum_bps,
+        own: fresh_transfers(&api, &node, &view),
+    };
+    let bandwidth_mbps = figure(&signed, &expected).map_err(|refusal| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, refusal.to_string(), "see docs/memory-and-bandwidth.md")
+    })?;
+    if let Some(entry) = api.daemon.audits().by_commit(&entry.commit_id) {
+        entry.bandwidth_mbps = bandwidth_mbps;
+    }
+    Ok(Json(BandwidthReceipt { bandwidth_mbps }))
+}
+
+/// The node, if the asker signs for it now.
+async fn own_node(api: &Api, node: &str, view: &View, verified: &Verified) -> Result<[u8; 32], ApiError> {
+    let key = node.parse::<Pubkey>();
+    let node = key.map_err(|_| ApiError::bad_request("this is no node's address", "base58 of 32 bytes"))?.to_bytes();
+    match find_node(api, &node, view).await?.operator_at(view.epoch) == verified.key {
+        true => Ok(node),
+        false => Err(refuse_commit(CommitRefusal::WrongOperator)),
+    }
+}
+
+fn fresh_transfers(api: &Api, node: &[u8; 32], view: &View) -> Option<[Transfer; 2]> {
+    let both = api.daemon.audits().transfers.get(node).copied()?;
+    is_fresh(both[0].epoch, view.epoch, epoch_secs(view)).then_some(both)
+}
+
+fn epoch_secs(view: &View) -> u64 {
+    u64::try_from(view.epoch_secs()).unwrap_or(1)
+}

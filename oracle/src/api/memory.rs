@@ -1,0 +1,152 @@
+//! The proof of memory of an audit: fill, walks, answer. None of it decides an audit; memory that was not proven in time
+//! does not count.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::Json;
+use millrace_core::proof::memory::{MemoryCommit, MemoryError, WalkCommit};
+use millrace_gemm::memory::{verify_memory, MemoryRefusal};
+use millrace_wire::messages::{MemoryReceipt, MemoryRequest, Share, WalkReceipt, WalkRequest};
+use millrace_wire::{ApiError, Verified};
+
+use super::audits::{audited, pairs, read, refuse_commit, Audited};
+use super::{internal, Api};
+use crate::daemon::blocking;
+use crate::decide::intake::{check_shares, is_late, CommitRefusal, Givers};
+use crate::decide::memory::{check_fill, percent, time_for};
+use crate::decide::{AuditState, MemoryFinding, MemoryTest};
+use crate::view::{named_slot, read_beacons};
+
+/// Longest that a request waits for the node's other GPUs, and how often it looks.
+const WAIT_FOR_OTHERS: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// `POST /v1/audits/{commit_id}/memory`: takes the commit to a full memory. When all GPUs of the node are full, gives this
+/// oracle's share of the walks and starts its clock. Asked again, it gives the same share and the clock runs on.
+pub(crate) async fn fill(
+    State(api): State<Arc<Api>>,
+    Path(commit_id): Path<String>,
+    verified: Verified,
+    body: Bytes,
+) -> Result<Json<Share>, ApiError> {
+    let request: MemoryRequest = read(&body)?;
+    let commit = MemoryCommit::from_bytes(&request.commit).map_err(refuse_bytes)?;
+    let Audited { entry, .. } = audited(&api, &commit_id, &verified).await?;
+    check_fill(&commit.task, &entry.record.commit, entry.record.gops_of_one())
+        .map_err(|refusal| unprocessable(refusal.to_string()))?;
+    take_fill(&api, &entry.commit_id, commit)?;
+    let (asked, key) = (Instant::now(), entry.record.key());
+    loop {
+        if let Some(share) = api.daemon.audits().begin_walks(&key) {
+            return Ok(Json(Share { oracle: api.daemon.me.to_bytes(), share }));
+        }
+        if asked.elapsed() > WAIT_FOR_OTHERS {
+            return Err(ApiError::unavailable("the node's other GPUs are not full yet", "ask again"));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Writes a fill down, unless the audit has another.
+fn take_fill(api: &Api, commit_id: &[u8; 32], commit: MemoryCommit) -> Result<(), ApiError> {
+    let mut audits = api.daemon.audits();
+    let entry = audits.by_commit(commit_id).filter(|entry| entry.record.state == AuditState::Pending);
+    let entry = entry.ok_or_else(|| ApiError::conflict("this audit is judged", "prove the memory of the next one"))?;
+    match entry.memory {
+        MemoryTest::Filled { commit: known, .. } if known == commit => Ok(()),
+        MemoryTest::Unfilled => {
+            entry.memory = MemoryTest::Filled { commit, share: rand::random(), since: None };
+            Ok(())
+        }
+        _ => Err(ApiError::conflict("this audit's memory is committed already", "fill it once an audit")),
+    }
+}
+
+/// `POST /v1/audits/{commit_id}/walks`: stops the clock.
+pub(crate) async fn walks(
+    State(api): State<Arc<Api>>,
+    Path(commit_id): Path<String>,
+    verified: Verified,
+    body: Bytes,
+) -> Result<Json<WalkReceipt>, ApiError> {
+    // The body is here and verified: what came after the clock stopped would be the prover's gain.
+    let stopped = Instant::now();
+    let request: WalkRequest = read(&body)?;
+    let walks = WalkCommit::from_bytes(&request.walks).map_err(refuse_bytes)?;
+    let Audited { entry, view, .. } = audited(&api, &commit_id, &verified).await?;
+    let MemoryTest::Filled { commit, share, since: Some(since) } = entry.memory else {
+        return Err(ApiError::conflict("no fill is waiting for its walks", "commit to the fill first, walk once"));
+    };
+    if walks.memory_id != commit.id() {
+        return Err(unprocessable("the walks are of another fill than the one committed".to_owned()));
+    }
+    let givers =
+        Givers { me: api.daemon.me.to_bytes(), seats: &view.share_givers(), quorum_bps: view.config.params.quorum_bps };
+    check_shares(&walks.nonce, &pairs(&request.shares), share, &givers).map_err(refuse_commit)?;
+    // Asked afresh, the slot last: a beacon not open by then names a slot that is still ahead.
+    let chain = api.daemon.chain.as_ref();
+    let beacons = read_beacons(chain).await.map_err(internal)?;
+    let next_epoch = entry.record.commit.epoch.saturating_add(1);
+    let next_beacon_slot = beacons.and_then(|beacons| named_slot(&beacons, next_epoch));
+    if is_late(chain.slot().await.map_err(internal)?, next_beacon_slot) {
+        return Err(refuse_commit(CommitRefusal::TooLate));
+    }
+    let elapsed_nanos = u64::try_from(stopped.saturating_duration_since(since).as_nanos()).unwrap_or(u64::MAX);
+    let deadline_nanos = time_for(commit.task.walkers, entry.record.gops_of_one());
+    let walks_percent = percent(elapsed_nanos, deadline_nanos);
+    set_memory(&api, &entry.commit_id, entry.memory, MemoryTest::Walked { commit, walks, walks_percent })?;
+    Ok(Json(WalkReceipt { elapsed_nanos, deadline_nanos }))
+}
+
+/// `POST /v1/audits/{commit_id}/memory/answer`: what the next beacon asked for.
+pub(crate) async fn answer(
+    State(api): State<Arc<Api>>,
+    Path(commit_id): Path<String>,
+    verified: Verified,
+    body: Bytes,
+) -> Result<Json<MemoryReceipt>, ApiError> {
+    let Audited { entry, view, .. } = audited(&api, &commit_id, &verified).await?;
+    let (commit, walks, walks_percent) = match entry.memory {
+        MemoryTest::Answered(finding) => return Ok(Json(MemoryReceipt { vram_mib: finding.counted_mib() })),
+        MemoryTest::Walked { commit, walks, walks_percent } => (commit, walks, walks_percent),
+        _ => return Err(ApiError::conflict("there are no walks to answer for", "commit to fill and walks first")),
+    };
+    let next_beacon = api.next_beacon(&view, entry.record.commit.epoch).await?;
+    let _permit = api.verifying.acquire().await.map_err(internal)?;
+    let outcome = blocking(move || verify_memory(&commit, &walks, &next_beacon, &body)).await.map_err(internal)?;
+    let proven_mib = match outcome {
+        Ok(()) => commit.task.layout().map_err(refuse_bytes)?.proven_mib(),
+        Err(ref refusal @ MemoryRefusal::Wrong { .. }) => {
+            tracing::warn!(commit_id = hex::encode(entry.commit_id), "a false proof of memory: {refusal}");
+            0
+        }
+        Err(refusal) => return Err(unprocessable(refusal.to_string())),
+    };
+    let finding = MemoryFinding { proven_mib, walks_percent };
+    set_memory(&api, &entry.commit_id, entry.memory, MemoryTest::Answered(finding))?;
+    match outcome {
+        Ok(()) => Ok(Json(MemoryReceipt { vram_mib: finding.counted_mib() })),
+        Err(refusal) => Err(unprocessable(refusal.to_string())),
+    }
+}
+
+/// Takes the proof of memory a step further, unless another request did.
+fn set_memory(api: &Api, commit_id: &[u8; 32], from: MemoryTest, to: MemoryTest) -> Result<(), ApiError> {
+    let mut audits = api.daemon.audits();
+    let entry = audits.by_commit(commit_id).filter(|entry| entry.memory == from);
+    let entry = entry.ok_or_else(|| ApiError::conflict("another request was first", "send each step once"))?;
+    entry.memory = to;
+    Ok(())
+}
+
+fn refuse_bytes(error: MemoryError) -> ApiError {
+    ApiError::bad_request(error.to_string(), "send the encoding that millrace_core::proof::memory describes")
+}
+
+fn unprocessable(wrong: String) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, wrong, "see docs/memory-and-bandwidth.md")
+}
