@@ -12,7 +12,7 @@ use anyhow::{ensure, Context};
 use ed25519_dalek::SigningKey;
 use millrace_client::{keys, pda, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signer, SubmitError};
 use millrace_gemm::Backend;
-use millrace_wire::messages::SignedTransfer;
+use millrace_wire::messages::Statement;
 use millrace_wire::{Sealed, SignedClient};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
@@ -214,7 +214,7 @@ impl Agent {
     }
 
     /// Keeps what an oracle states of a node's link.
-    pub fn keep_transfers(&self, node: &Pubkey, oracle: &Pubkey, stated: Vec<SignedTransfer>) {
+    pub fn keep_transfers(&self, node: &Pubkey, oracle: &Pubkey, stated: Vec<Statement>) {
         lock(&self.transfers).entry(*node).or_default().insert(*oracle, stated);
     }
 

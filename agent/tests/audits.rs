@@ -26,8 +26,8 @@ use millrace_gemm::memory::verify_memory;
 use millrace_gemm::{verify_bundle, Bundle};
 use millrace_wire::link::accept;
 use millrace_wire::messages::{
-    BandwidthReceipt, CommitReceipt, CommitRequest, MemoryReceipt, MemoryRequest, Share, ShareRequest, SignedTransfer,
-    WalkReceipt, WalkRequest, TRANSFER_PROTOCOL,
+    CommitReceipt, CommitRequest, Figures, MemoryRequest, Share, ShareRequest, Statement, Statements, WalkReceipt,
+    WalkRequest, TRANSFER_PROTOCOL,
 };
 use millrace_wire::{verify, ApiError, Verified, VerifierState};
 use tokio::net::TcpListener;
@@ -44,8 +44,8 @@ struct Told {
     fills: Vec<MemoryCommit>,
     walks: Vec<WalkRequest>,
     answers: Vec<Vec<u8>>,
-    transfers: Vec<SignedTransfer>,
-    stated: Vec<SignedTransfer>,
+    transfers: Vec<Statement>,
+    statements: Vec<Statements>,
 }
 
 #[derive(Clone)]
@@ -84,14 +84,14 @@ async fn walks(State(oracle): State<OracleState>, body: Bytes) -> Json<WalkRecei
     Json(WalkReceipt { elapsed_nanos: 1, deadline_nanos: 2 })
 }
 
-async fn answer(State(oracle): State<OracleState>, body: Bytes) -> Json<MemoryReceipt> {
+async fn answer(State(oracle): State<OracleState>, body: Bytes) -> Json<Statement> {
     let mut told = oracle.told.lock().unwrap();
     assert!(told.bundles.is_empty(), "the verdict is passed with the bundle");
     told.answers.push(body.to_vec());
-    Json(MemoryReceipt { vram_mib: 1 })
+    Json(Statement { statement: vec![3], signature: vec![4] })
 }
 
-async fn transfers(State(oracle): State<OracleState>) -> Json<Vec<SignedTransfer>> {
+async fn transfers(State(oracle): State<OracleState>) -> Json<Vec<Statement>> {
     Json(oracle.told.lock().unwrap().transfers.clone())
 }
 
@@ -101,15 +101,17 @@ async fn link(State(oracle): State<OracleState>, mut request: Request) -> Result
         for direction in [Direction::FromPeer, Direction::ToPeer] {
             measure(&mut link, direction, &limits, || [7; 32]).unwrap();
         }
-        let transfer = SignedTransfer { transfer: vec![1], signature: vec![2] };
-        oracle.told.lock().unwrap().transfers = vec![transfer; 2];
+        let transfer = Statement { statement: vec![1], signature: vec![2] };
+        oracle.told.lock().unwrap().transfers = vec![transfer; 3];
         finish(&mut link).unwrap();
     })
 }
 
-async fn stated(State(oracle): State<OracleState>, body: Bytes) -> Json<BandwidthReceipt> {
-    oracle.told.lock().unwrap().stated = serde_json::from_slice(&body).unwrap();
-    Json(BandwidthReceipt { bandwidth_mbps: 5 })
+async fn statements(State(oracle): State<OracleState>, body: Bytes) -> Json<Figures> {
+    let mut told = oracle.told.lock().unwrap();
+    assert!(told.bundles.is_empty(), "the verdict is passed with the bundle");
+    told.statements.push(serde_json::from_slice(&body).unwrap());
+    Json(Figures::default())
 }
 
 /// A market with one oracle of `weight` out of `total`, a node not yet measured, and the beacon of the epoch.
@@ -142,7 +144,7 @@ impl Audited {
             .route("/v1/audits/{commit_id}/memory", post(fill))
             .route("/v1/audits/{commit_id}/walks", post(walks))
             .route("/v1/audits/{commit_id}/memory/answer", post(answer))
-            .route("/v1/audits/{commit_id}/transfers", post(stated))
+            .route("/v1/audits/{commit_id}/statements", post(statements))
             .route("/v1/nodes/{node}/transfers", get(transfers))
             .route("/v1/nodes/{node}/link", post(link))
             .with_state(OracleState { key, operator, told: told.clone() })
@@ -249,6 +251,8 @@ async fn memory_that_is_claimed_is_filled_walked_and_answered_for_before_the_ver
     let walks = WalkCommit::from_bytes(&told.walks[0].walks).unwrap();
     assert_eq!(walks.nonce, nonce(&[SECOND_SHARE]));
     verify_memory(&fill, &walks, &beacon_of(EPOCH + 1), &told.answers[0]).unwrap();
+    let memory = vec![Statement { statement: vec![3], signature: vec![4] }];
+    assert_eq!(told.statements[0], Statements { memory, transfers: vec![] }, "what the oracle stated of it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,7 +272,8 @@ async fn the_link_of_a_verified_node_is_measured_and_shown_at_its_next_audit() {
         })
         .await;
     let told = audited.told.lock().unwrap();
-    assert_eq!(told.stated, told.transfers);
+    assert_eq!(told.statements[0].transfers, told.transfers[..2], "both directions and no more");
+    assert!(told.statements[0].memory.is_empty());
     assert!(told.fills.is_empty(), "no memory is claimed");
 }
 

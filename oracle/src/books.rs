@@ -2,14 +2,15 @@
 //! Everything is bounded, and everything that matters is in the journal first.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrace_core::leaves::{LeaseLeaf, NodeLeaf};
 use millrace_core::proof::bandwidth::Transfer;
+use millrace_wire::messages::Figures;
 
 use crate::decide::audit::{node_finding, KEPT_EPOCHS};
-use crate::decide::bandwidth::is_fresh;
 use crate::decide::lease::LeaseWatch;
+use crate::decide::statements::is_fresh;
 use crate::decide::{AuditKey, AuditRecord, Findings, LeafSet, LeaseView, MemoryTest, NodeFinding, OracleView, Tally};
 
 /// Epochs a leaf others contradicted is left out of this oracle's own reports, so that one dispute does not stop all.
@@ -20,6 +21,9 @@ const MAX_RECORDS: usize = 16_384;
 
 /// Most keys in dispute remembered.
 const MAX_DISPUTES: usize = 4_096;
+
+/// Time between two attempts to measure one node's link.
+pub const LINK_EVERY: Duration = Duration::from_secs(300);
 
 /// Leases under watch, by account.
 pub type LeaseBook = HashMap<[u8; 32], LeaseWatch>;
@@ -46,8 +50,8 @@ pub struct AuditEntry {
     pub is_verifying: bool,
     /// How far its proof of memory has come.
     pub memory: MemoryTest,
-    /// What the node's transfers show, Mbit/s; 0 until it shows some.
-    pub bandwidth_mbps: u32,
+    /// What the statements that it showed give; 0 until it shows some.
+    pub figures: Figures,
 }
 
 /// Audits under way. Shares do not survive a restart: their clock would not either.
@@ -59,6 +63,8 @@ pub struct AuditBook {
     pub records: BTreeMap<AuditKey, AuditEntry>,
     /// What this oracle last measured of a node's link: from it and to it.
     pub transfers: HashMap<[u8; 32], [Transfer; 2]>,
+    /// When a node's link was last asked for: one that would drip is not asked for again at once.
+    pub links: HashMap<[u8; 32], Instant>,
 }
 
 impl AuditEntry {
@@ -70,7 +76,7 @@ impl AuditEntry {
             is_reported,
             is_verifying: false,
             memory: MemoryTest::default(),
-            bandwidth_mbps: 0,
+            figures: Figures::default(),
         }
     }
 }
@@ -89,6 +95,7 @@ impl AuditBook {
     /// Forgets what is too old for anything.
     pub fn prune(&mut self, epoch: u64, epoch_secs: u64) {
         self.transfers.retain(|_, [measured, _]| is_fresh(measured.epoch, epoch, epoch_secs));
+        self.links.retain(|_, asked| asked.elapsed() < LINK_EVERY);
         self.shares.retain(|(_, of), _| of.saturating_add(1) >= epoch);
         self.records.retain(|key, _| key.epoch.saturating_add(KEPT_EPOCHS) >= epoch);
     }
@@ -218,8 +225,8 @@ pub fn own_report(
         super_root: finding.super_root,
         verdict: finding.verdict,
         gops: finding.gops,
-        vram_mib: finding.memory.counted_mib(),
-        bandwidth_mbps: finding.bandwidth_mbps,
+        vram_mib: finding.figures.vram_mib,
+        bandwidth_mbps: finding.figures.bandwidth_mbps,
         at,
     });
     // Sorted by audit and stable: of two findings of one node the older stays.
@@ -247,7 +254,7 @@ pub fn findings(ballot: &Ballot, leases: &LeaseBook, audits: &AuditBook) -> Find
 mod tests {
     use super::*;
     use crate::decide::lease::LeaseTally;
-    use crate::decide::{agree, AuditState, MemoryFinding};
+    use crate::decide::{agree, AuditState};
     use millrace_core::leaves::Verdict;
     use millrace_core::proof::memory::{MemoryCommit, MemoryTask};
     use millrace_core::proof::Commit;
@@ -282,8 +289,7 @@ mod tests {
         }
     }
 
-    const PASSED: AuditState =
-        AuditState::Passed { bandwidth_mbps: 10, memory: MemoryFinding { proven_mib: 6, walks_percent: 40 } };
+    const PASSED: AuditState = AuditState::Passed { figures: Figures { vram_mib: 6, bandwidth_mbps: 10 } };
 
     fn report(leases: &LeaseBook, audits: &AuditBook, ballots: &Ballots) -> LeafSet {
         own_report(9, 1_000, &[[1; 32], [2; 32]], leases, audits, ballots)

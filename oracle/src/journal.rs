@@ -10,13 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use millrace_core::leaves::LeaseStatus;
 use millrace_core::merkle::TreeNode;
 use millrace_core::proof::Commit;
-use millrace_wire::messages::Report;
+use millrace_wire::messages::{Figures, Report};
 use rusqlite::{params, Connection, OptionalExtension};
 
 pub use openings::{StoredOpening, StoredTally};
 
 use crate::decide::lease::{Ending, LeaseTally};
-use crate::decide::{AuditKey, AuditRecord, AuditState, LeafSet, MemoryFinding};
+use crate::decide::{AuditKey, AuditRecord, AuditState, LeafSet};
 
 /// Epochs of signed and accepted reports kept: twice the program's ring.
 const KEPT_REPORTS: u64 = 128;
@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS audits (
     node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
     elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, claimed_gops INTEGER NOT NULL,
     state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL, is_reported INTEGER NOT NULL,
-    proven_mib INTEGER NOT NULL DEFAULT 0, walks_percent INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (node, epoch, gpu_index));
+    vram_mib INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (node, epoch, gpu_index));
 CREATE TABLE IF NOT EXISTS commitments (epoch INTEGER, oracle BLOB, hash BLOB NOT NULL, PRIMARY KEY (epoch, oracle));
 CREATE TABLE IF NOT EXISTS openings (
     epoch INTEGER, oracle BLOB, salt BLOB NOT NULL, report TEXT NOT NULL, PRIMARY KEY (epoch, oracle));
@@ -110,7 +110,7 @@ impl Journal {
         db.pragma_update(None, "journal_mode", "WAL").map_err(wrap)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(wrap)?;
         db.execute_batch(SCHEMA).map_err(wrap)?;
-        add_columns(&db).map_err(wrap)?;
+        add_memory(&db).map_err(wrap)?;
         Ok(Self { path: name, db: Mutex::new(db) })
     }
 
@@ -287,12 +287,12 @@ impl Journal {
     /// [`JournalError`].
     pub fn save_audit(&self, record: &AuditRecord) -> Result<(), JournalError> {
         let AuditKey { node, epoch, gpu_index } = record.key();
-        let (state, bandwidth_mbps, memory) = state_code(record.state);
+        let (state, Figures { vram_mib, bandwidth_mbps }) = state_code(record.state);
         self.db()
             .execute(
-                "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11)
+                "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10)
                  ON CONFLICT (node, epoch, gpu_index)
-                 DO UPDATE SET state = ?8, bandwidth_mbps = ?9, proven_mib = ?10, walks_percent = ?11",
+                 DO UPDATE SET state = ?8, bandwidth_mbps = ?9, vram_mib = ?10",
                 params![
                     node,
                     epoch as i64,
@@ -303,8 +303,7 @@ impl Journal {
                     record.claimed_gops as i64,
                     state,
                     bandwidth_mbps,
-                    memory.proven_mib,
-                    memory.walks_percent
+                    vram_mib
                 ],
             )
             .map_err(|error| self.wrap(error))?;
@@ -316,24 +315,23 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn audits(&self) -> Result<Vec<StoredAudit>, JournalError> {
-        type Row = (Vec<u8>, i64, u16, i64, u8, u32, bool, MemoryFinding);
+        type Row = (Vec<u8>, i64, u16, i64, u8, bool, Figures);
         let read = |db: &Connection| {
             let mut statement = db.prepare(
                 "SELECT commit_bytes, elapsed_nanos, gpu_count, claimed_gops, state, bandwidth_mbps, is_reported,
-                 proven_mib, walks_percent FROM audits",
+                 vram_mib FROM audits",
             )?;
             let rows = statement.query_map([], |row| {
-                let memory = MemoryFinding { proven_mib: row.get(7)?, walks_percent: row.get(8)? };
-                let (state, bandwidth_mbps, is_reported) = (row.get(4)?, row.get(5)?, row.get(6)?);
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, state, bandwidth_mbps, is_reported, memory))
+                let figures = Figures { vram_mib: row.get(7)?, bandwidth_mbps: row.get(5)? };
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?, figures))
             })?;
             rows.collect::<Result<Vec<Row>, _>>()
         };
         let rows = read(&self.db()).map_err(|error| self.wrap(error))?;
         rows.into_iter()
-            .map(|(commit, elapsed_nanos, gpu_count, claimed_gops, state, bandwidth_mbps, is_reported, memory)| {
+            .map(|(commit, elapsed_nanos, gpu_count, claimed_gops, state, is_reported, figures)| {
                 let commit = Commit::from_bytes(&commit).map_err(|_| self.corrupt("a commit"))?;
-                let state = state_of(state, bandwidth_mbps, memory).ok_or_else(|| self.corrupt("an audit's state"))?;
+                let state = state_of(state, figures).ok_or_else(|| self.corrupt("an audit's state"))?;
                 let (elapsed_nanos, claimed_gops) = (elapsed_nanos as u64, claimed_gops as u64);
                 let record = AuditRecord { commit, elapsed_nanos, gpu_count, claimed_gops, state };
                 Ok(StoredAudit { record, is_reported })
@@ -342,36 +340,34 @@ impl Journal {
     }
 }
 
-/// Columns that journals of the first release have not.
-fn add_columns(db: &Connection) -> rusqlite::Result<()> {
-    for column in ["proven_mib", "walks_percent"] {
-        let has_it = db.query_row("SELECT 1 FROM pragma_table_info('audits') WHERE name = ?1", [column], |_| Ok(()));
-        if has_it.optional()?.is_none() {
-            db.execute_batch(&format!("ALTER TABLE audits ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0"))?;
-        }
+/// The column that journals of the first release have not.
+fn add_memory(db: &Connection) -> rusqlite::Result<()> {
+    let has_it = db.query_row("SELECT 1 FROM pragma_table_info('audits') WHERE name = 'vram_mib'", [], |_| Ok(()));
+    match has_it.optional()? {
+        Some(()) => Ok(()),
+        None => db.execute_batch("ALTER TABLE audits ADD COLUMN vram_mib INTEGER NOT NULL DEFAULT 0"),
     }
-    Ok(())
 }
 
 fn report_text(set: &LeafSet) -> String {
     serde_json::json!(set.to_wire()).to_string()
 }
 
-fn state_code(state: AuditState) -> (u8, u32, MemoryFinding) {
+fn state_code(state: AuditState) -> (u8, Figures) {
     let code = match state {
         AuditState::Pending => 0,
-        AuditState::Passed { bandwidth_mbps, memory } => return (1, bandwidth_mbps, memory),
+        AuditState::Passed { figures } => return (1, figures),
         AuditState::Refused => 2,
         AuditState::Withheld => 3,
         AuditState::Void => 4,
     };
-    (code, 0, MemoryFinding::default())
+    (code, Figures::default())
 }
 
-fn state_of(code: u8, bandwidth_mbps: u32, memory: MemoryFinding) -> Option<AuditState> {
+fn state_of(code: u8, figures: Figures) -> Option<AuditState> {
     Some(match code {
         0 => AuditState::Pending,
-        1 => AuditState::Passed { bandwidth_mbps, memory },
+        1 => AuditState::Passed { figures },
         2 => AuditState::Refused,
         3 => AuditState::Withheld,
         4 => AuditState::Void,
@@ -451,7 +447,7 @@ mod tests {
         let (_dir, journal) = journal();
         let states = [
             AuditState::Pending,
-            AuditState::Passed { bandwidth_mbps: 42, memory: MemoryFinding { proven_mib: 7, walks_percent: 30 } },
+            AuditState::Passed { figures: Figures { vram_mib: 7, bandwidth_mbps: 42 } },
             AuditState::Refused,
             AuditState::Withheld,
             AuditState::Void,

@@ -11,11 +11,11 @@ use ed25519_dalek::SigningKey;
 use millrace::state::Node;
 use millrace_core::leaves::Verdict;
 use millrace_core::proof::memory::{MemoryCommit, MemoryTask, WalkCommit, MIN_WORDS};
+use millrace_core::proof::statement::MemoryStatement;
 use millrace_core::proof::{nonce, Commit};
 use millrace_gemm::memory::{cheats, MemoryFill, MemoryWalk};
 use millrace_gemm::{prove, queries, Cpu, ProveOptions, ProvenRun};
-use millrace_oracle::decide::MemoryFinding;
-use millrace_wire::messages::{MemoryReceipt, MemoryRequest, Share, WalkReceipt, WalkRequest};
+use millrace_wire::messages::{Figures, MemoryRequest, Share, Statement, Statements, WalkReceipt, WalkRequest};
 use millrace_wire::{SignedClient, WireError};
 
 /// 8 MiB, which prove 9.
@@ -67,7 +67,7 @@ impl Audit {
         self.ask(&self.stage.agent, "walks", &request).await
     }
 
-    async fn send_answer(&self, answer: Vec<u8>) -> Result<MemoryReceipt, WireError> {
+    async fn send_answer(&self, answer: Vec<u8>) -> Result<Statement, WireError> {
         let url = format!("{}/v1/audits/{}/memory/answer", self.stage.url, hex::encode(self.commit().id()));
         self.stage.agent.post_bytes(&url, answer).await
     }
@@ -84,13 +84,22 @@ impl Audit {
         (walk, receipt)
     }
 
-    /// What the oracle found once the GEMM is answered for.
-    async fn found(&self) -> (Verdict, MemoryFinding) {
+    /// Shows the oracle these statements.
+    async fn state(&self, memory: Vec<Statement>) -> Figures {
+        self.ask(&self.stage.agent, "statements", &Statements { memory, transfers: vec![] }).await.unwrap()
+    }
+
+    /// What the oracle found of verdict and memory once the GEMM is answered for.
+    async fn found(&self) -> (Verdict, u32) {
         let answer = self.run.answer(&queries(self.commit(), &NEXT_BEACON)).to_bytes();
         self.stage.answer(self.commit(), answer).await.unwrap();
         let finding = self.stage.finding().unwrap();
-        (finding.verdict, finding.memory)
+        (finding.verdict, finding.figures.vram_mib)
     }
+}
+
+fn stated_mib(statement: &Statement) -> u32 {
+    MemoryStatement::from_bytes(&statement.statement).unwrap().vram_mib
 }
 
 fn fill(task: &MemoryTask) -> MemoryFill {
@@ -115,11 +124,13 @@ async fn memory_that_is_filled_and_walked_in_time_counts() {
     assert_eq!(status(audit.send_answer(fill.answer(&walk, &NEXT_BEACON)).await), 409, "too early");
     audit.stage.latch_next(NEXT_BEACON).await;
     let answered = audit.send_answer(fill.answer(&walk, &NEXT_BEACON)).await.unwrap();
-    assert_eq!(answered.vram_mib, 9);
+    assert_eq!(stated_mib(&answered), 9);
     assert_eq!(audit.send_answer(vec![]).await.unwrap(), answered, "a verdict is final");
-    let (verdict, memory) = audit.found().await;
-    assert_eq!((verdict, memory.proven_mib, memory.counted_mib()), (Verdict::Passed, 9, 9));
-    assert!(memory.walks_percent > 0);
+    let forged = MemoryStatement { vram_mib: 90, ..MemoryStatement::from_bytes(&answered.statement).unwrap() };
+    let forged = Statement { statement: forged.to_bytes().to_vec(), ..answered.clone() };
+    assert_eq!(audit.state(vec![forged]).await.vram_mib, 0);
+    assert_eq!(audit.state(vec![answered]).await.vram_mib, 9);
+    assert_eq!(audit.found().await, (Verdict::Passed, 9));
 }
 
 #[tokio::test]
@@ -128,7 +139,7 @@ async fn memory_that_is_not_proven_does_not_count_and_the_audit_passes_all_the_s
     let fill = fill(&audit.task(WORDS, 1_024));
     let _ = audit.walked(&fill, honest).await;
     audit.stage.latch_next(NEXT_BEACON).await;
-    assert_eq!(audit.found().await, (Verdict::Passed, MemoryFinding::default()));
+    assert_eq!(audit.found().await, (Verdict::Passed, 0));
     assert_eq!(status(audit.send_fill(fill.commit()).await), 409, "the audit is judged");
 }
 
@@ -143,10 +154,10 @@ async fn walks_that_come_late_prove_memory_that_does_not_count() {
     let (walk, receipt) = audit.walked(&fill, slow).await;
     assert!(receipt.elapsed_nanos > receipt.deadline_nanos);
     audit.stage.latch_next(NEXT_BEACON).await;
-    assert_eq!(audit.send_answer(fill.answer(&walk, &NEXT_BEACON)).await.unwrap().vram_mib, 0);
-    let (verdict, memory) = audit.found().await;
-    assert_eq!((verdict, memory.proven_mib, memory.counted_mib()), (Verdict::Passed, 9, 0));
-    assert!(memory.walks_percent > 100);
+    let stated = audit.send_answer(fill.answer(&walk, &NEXT_BEACON)).await.unwrap();
+    assert_eq!(stated_mib(&stated), 0);
+    assert_eq!(audit.state(vec![stated]).await.vram_mib, 0);
+    assert_eq!(audit.found().await, (Verdict::Passed, 0));
 }
 
 #[tokio::test]
@@ -155,9 +166,9 @@ async fn the_deadline_follows_from_the_speed_that_is_claimed() {
     let audit = Audit::new(node).await;
     // A second at 500 GB/s, of one of two GPUs.
     let refused = audit.send_fill(fill(&audit.task(MIN_WORDS, 488_281_249)).commit()).await.unwrap_err();
-    assert!(refused.to_string().contains("488281249 walkers are too few"), "{refused}");
+    assert!(refused.to_string().contains("488281249 walkers are not what is asked for"), "{refused}");
     let full = fill(&audit.task(MIN_WORDS, 488_281_250));
-    assert_eq!(status(audit.send_fill(full.commit()).await), 503, "the other GPU is not full");
+    assert_eq!(status(audit.send_fill(full.commit()).await), 425, "the other GPU is not full");
 }
 
 #[tokio::test]
@@ -189,8 +200,8 @@ async fn a_false_fill_and_false_walks_are_found_and_garbage_is_no_answer() {
         }
         let refused = audit.send_answer(answer).await.unwrap_err();
         assert!(refused.to_string().contains("wrong are"), "{refused}");
-        assert_eq!(audit.send_answer(vec![]).await.unwrap().vram_mib, 0, "a verdict is final");
-        assert_eq!(audit.found().await.1.counted_mib(), 0);
+        assert_eq!(stated_mib(&audit.send_answer(vec![]).await.unwrap()), 0, "a verdict is final");
+        assert_eq!(audit.found().await, (Verdict::Passed, 0));
     }
 }
 

@@ -1,6 +1,6 @@
 //! An audit's conversation: shares, a run, a commit, and the answer to the next beacon's queries.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use millrace::state::Node;
 use millrace_client::{keys, Pubkey};
 use millrace_core::proof::{nonce, Commit, Task};
 use millrace_gemm::{prove, queries, Backend, ProveOptions, ProvenRun};
-use millrace_wire::messages::{BandwidthReceipt, CommitReceipt, CommitRequest, Share, ShareRequest, SignedTransfer};
+use millrace_wire::messages::{CommitReceipt, CommitRequest, Figures, Share, ShareRequest, Statement, Statements};
 use millrace_wire::WireError;
+use tokio::sync::Barrier;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +31,14 @@ const ANSWER_EPOCHS: u64 = 2;
 /// Longest an audit is made to take at the claimed speed, milliseconds; with short epochs a quarter of one.
 const TARGET_MILLIS: u64 = 3_000;
 
-/// Longest that the bundle waits for a proof of memory to end.
-const LAST_WORD: Duration = Duration::from_millis(500);
+/// Longest that the bundle waits for the answer about the memory; with short epochs a quarter of one.
+const MEMORY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longest that an oracle may take to take statements: the bundle comes after them.
+const STATE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long an oracle is asked again that may see the beacon a moment after this agent did.
+const ASK_FOR: Duration = Duration::from_millis(1_500);
 
 /// Time between two attempts to reach an oracle.
 const RETRY_EVERY: Duration = Duration::from_millis(300);
@@ -61,8 +68,10 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
             let last = agent.journal.last_commit_epoch(key)?.max(begun.get(key).copied());
             if is_wanted(&agent, &view, key, node, &beacon, last) {
                 begun.insert(*key, view.epoch);
+                let all_full = Arc::new(Barrier::new(node.gpu_count.into()));
                 for gpu_index in 0..u32::from(node.gpu_count) {
-                    let order = Order { node: *key, gpu_index, view: view.clone(), beacon };
+                    let all_full = all_full.clone();
+                    let order = Order { node: *key, gpu_index, view: view.clone(), beacon, all_full };
                     conversations.spawn(converse(agent.clone(), order, stop.clone()));
                 }
             }
@@ -105,6 +114,8 @@ struct Order {
     gpu_index: u32,
     view: Arc<View>,
     beacon: [u8; 32],
+    /// Where the node's GPUs wait until all of their memories are full.
+    all_full: Arc<Barrier>,
 }
 
 impl Order {
@@ -134,51 +145,65 @@ async fn converse(agent: Arc<Agent>, order: Order, stop: CancellationToken) -> a
     let run = prove_off_thread(&agent, task, &stop).await?;
     tracing::info!(node = %order.node, epoch = task.epoch, n = task.n, rounds = task.rounds, took = ?begun.elapsed(), "computed");
     let signed = SignedCommit { commit: *run.commit(), shares };
-    answer_for(&agent, signed, run, &stop).await
+    answer_for(&agent, signed, run, Some(order.all_full), &stop).await
 }
 
-/// An audit whose commit the last process wrote down: the run is a function of the task, so it is done again.
+/// An audit whose commit the last process wrote down: the run is a function of the task, so it is done again. Its memory
+/// is not proven: the clock of that has run on.
 async fn resume(agent: Arc<Agent>, signed: SignedCommit, stop: CancellationToken) -> anyhow::Result<()> {
     let run = prove_off_thread(&agent, signed.commit.task(), &stop).await?;
-    answer_for(&agent, signed, run, &stop).await
+    answer_for(&agent, signed, run, None, &stop).await
 }
 
-/// Asks every oracle at once for its share; together they must be a quorum. In seat order.
+/// Asks every oracle at once for its share of the nonce.
 async fn ask_shares(agent: &Arc<Agent>, order: &Order) -> anyhow::Result<Vec<Share>> {
     let request = ShareRequest { node: order.node.to_bytes(), gpu_index: order.gpu_index, epoch: order.view.epoch };
-    // An oracle may see the beacon a moment after this agent did.
-    let give_up_at = Instant::now() + Duration::from_millis(1_500);
-    let asked = order.view.seats.iter().map(|seat| {
-        let (agent, seat, request) = (agent.clone(), seat.clone(), request.clone());
-        tokio::spawn(async move { ask_share(&agent, &seat, &request, give_up_at).await })
-    });
-    let asked: Vec<_> = asked.collect();
-    let (mut shares, mut weight) = (Vec::new(), 0u64);
-    for (seat, asked) in order.view.seats.iter().zip(asked) {
-        match asked.await? {
+    let ask = |agent: Arc<Agent>, url: String| {
+        let (url, request) = (format!("{url}/v1/audits/shares"), request.clone());
+        async move { patiently(|| agent.http.post::<_, Share>(&url, &request)).await }
+    };
+    quorum_of_shares(agent, &order.view, &order.view.seats, ASK_FOR, ask).await
+}
+
+/// Asks all of `seats`, which are in seat order, for a share at once. Once a quorum has given them, the others have `grace`
+/// more: whoever is slow holds nobody up. In seat order.
+pub(super) async fn quorum_of_shares<F>(
+    agent: &Arc<Agent>,
+    view: &View,
+    seats: &[Seat],
+    grace: Duration,
+    ask: impl Fn(Arc<Agent>, String) -> F,
+) -> anyhow::Result<Vec<Share>>
+where
+    F: Future<Output = Result<Share, WireError>> + Send + 'static,
+{
+    let mut asked = JoinSet::new();
+    for (place, seat) in seats.iter().enumerate() {
+        let Some(url) = seat.url.clone() else { continue };
+        let answer = ask(agent.clone(), url);
+        asked.spawn(async move { (place, answer.await) });
+    }
+    let mut shares = BTreeMap::new();
+    let mut weight = 0u64;
+    let mut wait_until = Instant::now() + ASK_FOR;
+    while let Ok(Some(answered)) = tokio::time::timeout_at(wait_until.into(), asked.join_next()).await {
+        let (place, answer) = answered?;
+        let seat = &seats[place];
+        match answer {
             Ok(share) if share.oracle == seat.authority.to_bytes() => {
                 weight = weight.saturating_add(seat.weight);
-                shares.push(share);
+                shares.insert(place, share);
             }
             Ok(_) => tracing::warn!(oracle = %seat.authority, "an oracle gave a share in another's name"),
             Err(error) => tracing::warn!(oracle = %seat.authority, "no share: {error:#}"),
         }
-    }
-    match order.view.is_quorum(weight) {
-        true => Ok(shares),
-        false => bail!("only {} of {} oracles gave a share, which is no quorum", shares.len(), order.view.seats.len()),
-    }
-}
-
-async fn ask_share(agent: &Agent, seat: &Seat, request: &ShareRequest, give_up_at: Instant) -> anyhow::Result<Share> {
-    let url = format!("{}/v1/audits/shares", seat.url.as_deref().context("it registered no address")?);
-    loop {
-        let answer = agent.http.post::<_, Share>(&url, request);
-        match tokio::time::timeout_at(give_up_at.into(), answer).await.context("it took too long")? {
-            Ok(share) => return Ok(share),
-            Err(error) if !is_early(&error) || Instant::now() + RETRY_EVERY > give_up_at => return Err(error.into()),
-            Err(_) => tokio::time::sleep(RETRY_EVERY).await,
+        if view.is_quorum(weight) {
+            wait_until = wait_until.min(Instant::now() + grace);
         }
+    }
+    match view.is_quorum(weight) {
+        true => Ok(shares.into_values().collect()),
+        false => bail!("only {} of {} oracles gave a share, which is no quorum", shares.len(), view.seats.len()),
     }
 }
 
@@ -209,11 +234,26 @@ async fn prove_off_thread(agent: &Arc<Agent>, task: Task, stop: &CancellationTok
     Ok(blocking(move || prove(&task, backend, ProveOptions::default(), &go_on)).await??)
 }
 
+/// Asks again for a while as long as an oracle just has not seen yet what this agent saw.
+pub(super) async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, WireError>
+where
+    F: Future<Output = Result<T, WireError>>,
+{
+    let give_up_at = Instant::now() + ASK_FOR;
+    loop {
+        match ask().await {
+            Err(error) if is_early(&error) && Instant::now() < give_up_at => tokio::time::sleep(RETRY_EVERY).await,
+            answer => return answer,
+        }
+    }
+}
+
 /// Writes the commit down, signs it, sends it to all oracles, waits for the next beacon and answers its queries.
 async fn answer_for(
     agent: &Arc<Agent>,
     signed: SignedCommit,
     run: ProvenRun,
+    all_full: Option<Arc<Barrier>>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let commit = signed.commit;
@@ -252,29 +292,42 @@ async fn answer_for(
     let taken: Vec<Seat> = view.seats.iter().filter(|seat| waiting.contains(&seat.authority)).cloned().collect();
     let stop_memory = stop.child_token();
     let _stopped = stop_memory.clone().drop_guard();
-    let mut memory = Some(tokio::spawn(memory::prove(agent.clone(), commit, view, taken, stop_memory.clone())));
+    let prove_memory = |all_full| memory::prove(agent.clone(), commit, view, taken, all_full, stop_memory.clone());
+    let mut memory = all_full.map(|all_full| tokio::spawn(prove_memory(all_full)));
     let last_epoch = commit.epoch.saturating_add(ANSWER_EPOCHS);
-    let mut bundle: Option<Vec<u8>> = None;
+    let mut answer: Option<(Statements, Vec<u8>)> = None;
     let run = Arc::new(run);
     while let Some(view) = next_view(&mut views, stop).await {
         if view.epoch > last_epoch {
             bail!("{} oracles did not take the answer to epoch {} in time", waiting.len(), commit.epoch);
         }
+        if is_leased(&view, &commit) {
+            // The memory is the customer's now.
+            stop_memory.cancel();
+        }
         let Some(beacon) = view.beacon(commit.epoch.saturating_add(1)) else { continue };
-        let bytes = match bundle.take() {
-            Some(bytes) => bytes,
+        let (statements, bytes) = match answer.take() {
+            Some(answer) => answer,
             None => {
-                // An oracle that has the bundle passes its verdict, so what else is to count comes first.
-                let memory = memory.take().map(|memory| (memory, &stop_memory));
-                state_the_rest(agent, &commit, &view, beacon, memory, stop).await;
                 let run = run.clone();
-                blocking(move || run.answer(&queries(&commit, &beacon)).to_bytes()).await?
+                let bytes = blocking(move || run.answer(&queries(&commit, &beacon)).to_bytes()).await?;
+                // An oracle that has the bundle passes its verdict, so what else is to count comes first.
+                let memory = state_memory(agent, &commit, &view, beacon, memory.take(), &stop_memory).await;
+                (Statements { memory, transfers: stated_transfers(agent, &commit, &view) }, bytes)
             }
         };
         let seats: Vec<Seat> = view.seats.iter().filter(|seat| waiting.contains(&seat.authority)).cloned().collect();
         let outcomes = each_oracle(agent, &seats, |agent, url| {
-            let (url, bytes) = (format!("{url}/v1/audits/{}/bundle", hex::encode(commit.id())), bytes.clone());
-            async move { agent.http.post_bytes::<CommitReceipt>(&url, bytes).await }
+            let url = format!("{url}/v1/audits/{}", hex::encode(commit.id()));
+            let (statements, bytes) = (statements.clone(), bytes.clone());
+            async move {
+                let http = agent.http.within(STATE_WITHIN);
+                match http.post::<_, Figures>(&format!("{url}/statements"), &statements).await {
+                    Ok(figures) => tracing::debug!(?figures, "statements taken"),
+                    Err(error) => tracing::debug!("statements not taken: {error}"),
+                }
+                agent.http.post_bytes::<CommitReceipt>(&format!("{url}/bundle"), bytes).await
+            }
         });
         for (oracle, outcome) in outcomes.await {
             match outcome {
@@ -294,57 +347,56 @@ async fn answer_for(
             tracing::info!(node = %Pubkey::from(commit.node), epoch = commit.epoch, "answered");
             return Ok(());
         }
-        bundle = Some(bytes);
+        answer = Some((statements, bytes));
     }
     Ok(())
 }
 
-/// Answers for the memory, and shows every oracle what all of them stated of the node's link.
-async fn state_the_rest(
+/// What the oracles state of the memory, once it is answered for; nothing when that is not to be had in time.
+async fn state_memory(
     agent: &Arc<Agent>,
     commit: &Commit,
     view: &View,
     beacon: [u8; 32],
-    memory: Option<(JoinHandle<anyhow::Result<Option<Walked>>>, &CancellationToken)>,
-    stop: &CancellationToken,
-) {
-    let node = Pubkey::from(commit.node);
-    let is_leased = view.node(&node).is_none_or(|node| node.lease != Default::default());
-    if let Some((memory, stop_memory)) = memory {
-        // Walks that are still under way are too late: the next beacon is known. An oracle's word may be on its way.
-        let walked = match tokio::time::timeout(LAST_WORD, memory).await {
-            Ok(walked) => walked.context("a proof of memory panicked").and_then(|walked| walked),
-            Err(_) => {
-                stop_memory.cancel();
-                Err(anyhow!("it did not end before the next beacon"))
-            }
-        };
-        let answered = match walked {
-            Ok(Some(_)) if is_leased => Err(anyhow!("a customer has the machine now")),
-            Ok(Some(walked)) => walked.answer(agent, commit, view, beacon, stop).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = answered {
-            tracing::warn!(%node, epoch = commit.epoch, "the memory is not proven: {error:#}");
+    memory: Option<JoinHandle<anyhow::Result<Option<Walked>>>>,
+    stop_memory: &CancellationToken,
+) -> Vec<Statement> {
+    let Some(memory) = memory else { return Vec::new() };
+    let epoch_secs = u64::try_from(view.epoch_secs()).unwrap_or(1);
+    let within = MEMORY_WITHIN.min(Duration::from_secs(epoch_secs) / 4);
+    let answered = async {
+        match memory.await.context("a proof of memory panicked")?? {
+            Some(walked) => walked.answer(agent, commit, beacon, within, stop_memory).await,
+            None => Ok(Vec::new()),
         }
-    }
-    let stated: Vec<SignedTransfer> = agent.transfers(&node).into_values().flatten().collect();
-    if stated.is_empty() {
-        return;
-    }
-    let answers = each_oracle(agent, &view.seats, |agent, url| {
-        let (url, stated) = (format!("{url}/v1/audits/{}/transfers", hex::encode(commit.id())), stated.clone());
-        async move { agent.http.post::<_, BandwidthReceipt>(&url, &stated).await }
-    });
-    for (oracle, answer) in answers.await {
-        match answer {
-            Ok(BandwidthReceipt { bandwidth_mbps }) => {
-                tracing::info!(%oracle, %node, bandwidth_mbps, "bandwidth shown")
-            }
-            Err(error) => tracing::debug!(%oracle, %node, "an oracle did not take the bandwidth: {error}"),
+    };
+    let leased = async {
+        let mut views = agent.view.subscribe();
+        while next_view(&mut views, stop_memory).await.is_some_and(|view| !is_leased(&view, commit)) {}
+    };
+    let outcome = tokio::select! {
+        answered = tokio::time::timeout(within, answered) => {
+            answered.unwrap_or_else(|_| Err(anyhow!("it did not end in time")))
         }
-    }
+        () = leased => Err(anyhow!("a customer has the machine now")),
+    };
+    stop_memory.cancel();
+    outcome.unwrap_or_else(|error| {
+        let node = Pubkey::from(commit.node);
+        tracing::warn!(%node, epoch = commit.epoch, gpu = commit.gpu_index, "the memory is not proven: {error:#}");
+        Vec::new()
+    })
+}
+
+fn is_leased(view: &View, commit: &Commit) -> bool {
+    view.node(&Pubkey::from(commit.node)).is_none_or(|node| node.lease != Default::default())
+}
+
+/// What the oracles of today state of the node's link: each both directions.
+fn stated_transfers(agent: &Agent, commit: &Commit, view: &View) -> Vec<Statement> {
+    let mut transfers = agent.transfers(&Pubkey::from(commit.node));
+    let of_seats = view.seats.iter().filter_map(|seat| transfers.remove(&seat.authority));
+    of_seats.flat_map(|stated| stated.into_iter().take(2)).collect()
 }
 
 /// Whether an oracle refused an answer for good: sending it again changes nothing.

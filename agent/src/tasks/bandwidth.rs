@@ -1,14 +1,14 @@
 //! Lets each oracle measure the link of each node, one after the other, and keeps what they state of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{ensure, Context};
 use millrace::state::{Node, NodeState};
 use millrace_client::Pubkey;
 use millrace_gemm::bandwidth::serve;
-use millrace_wire::messages::{SignedTransfer, TRANSFER_PROTOCOL};
+use millrace_wire::messages::{Statement, TRANSFER_PROTOCOL};
 use tokio_util::sync::CancellationToken;
 
 use super::next_view;
@@ -19,11 +19,17 @@ use crate::view::{Seat, View};
 /// Time between two rounds of questions.
 const ASK_EVERY: Duration = Duration::from_secs(15);
 
-/// Most that one measurement may send and take, both directions together, bytes.
-const MAX_BYTES: u64 = 9 << 30;
+/// Time between two measurements of one link by one oracle: it should not want more than one a week.
+const LINK_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Most that one measurement may send and take, both directions together, bytes: three times what an honest one takes.
+const MAX_BYTES: u64 = 400 << 20;
 
 /// What the oracles state of a node's link, by their keys.
-pub type Transfers = BTreeMap<Pubkey, Vec<SignedTransfer>>;
+pub type Transfers = BTreeMap<Pubkey, Vec<Statement>>;
+
+/// When each oracle last measured the link of each node.
+type Measured = HashMap<(Pubkey, Pubkey), Instant>;
 
 /// Measures until stopped.
 ///
@@ -32,26 +38,28 @@ pub type Transfers = BTreeMap<Pubkey, Vec<SignedTransfer>>;
 pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut views = agent.view.subscribe();
     let mut asked_at: Option<Instant> = None;
+    let mut measured = Measured::new();
     while let Some(view) = next_view(&mut views, &stop).await {
         if asked_at.is_some_and(|at| at.elapsed() < ASK_EVERY) {
             continue;
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = ask_all(&agent, &view) => {}
+            () = ask_all(&agent, &view, &mut measured) => {}
         }
         asked_at = Some(Instant::now());
     }
     Ok(())
 }
 
-async fn ask_all(agent: &Arc<Agent>, view: &View) {
-    for (node, state) in &view.nodes {
-        if !is_idle(state) {
-            continue;
-        }
+async fn ask_all(agent: &Arc<Agent>, view: &View, measured: &mut Measured) {
+    for (node, _) in &view.nodes {
         for seat in &view.seats {
-            match ask(agent, node, seat).await {
+            // A lease may have begun since.
+            if !agent.fresh().is_some_and(|view| view.node(node).is_some_and(is_idle)) {
+                break;
+            }
+            match ask(agent, node, seat, measured).await {
                 Ok(stated) => agent.keep_transfers(node, &seat.authority, stated),
                 Err(error) => tracing::debug!(oracle = %seat.authority, %node, "the link is not measured: {error:#}"),
             }
@@ -66,13 +74,21 @@ fn is_idle(node: &Node) -> bool {
 }
 
 /// What this oracle states, after it has measured where it has to.
-async fn ask(agent: &Arc<Agent>, node: &Pubkey, seat: &Seat) -> anyhow::Result<Vec<SignedTransfer>> {
+async fn ask(
+    agent: &Arc<Agent>,
+    node: &Pubkey,
+    seat: &Seat,
+    measured: &mut Measured,
+) -> anyhow::Result<Vec<Statement>> {
     let url = format!("{}/v1/nodes/{node}", seat.url.as_deref().context("it registered no address")?);
-    let stated: Vec<SignedTransfer> = agent.http.get(&format!("{url}/transfers")).await?;
+    let stated: Vec<Statement> = agent.http.get(&format!("{url}/transfers")).await?;
     if !stated.is_empty() {
         return Ok(stated);
     }
+    let key = (*node, seat.authority);
+    ensure!(measured.get(&key).is_none_or(|at| at.elapsed() >= LINK_EVERY), "it measured a short while ago");
     let mut link = agent.http.connect(&format!("{url}/link"), TRANSFER_PROTOCOL).await?;
+    measured.insert(key, Instant::now());
     blocking(move || serve(&mut link, MAX_BYTES)).await??;
     tracing::info!(oracle = %seat.authority, %node, "an oracle measured the link");
     Ok(agent.http.get(&format!("{url}/transfers")).await?)

@@ -2,36 +2,47 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{ensure, Context};
+use anyhow::Context;
 use millrace_client::Pubkey;
 use millrace_core::proof::memory::MemoryTask;
 use millrace_core::proof::{nonce, Commit};
 use millrace_gemm::memory::{MemoryFill, MemoryProgress, MemoryWalk};
 use millrace_gemm::Backend;
-use millrace_wire::messages::{MemoryReceipt, MemoryRequest, Share, WalkReceipt, WalkRequest};
+use millrace_wire::messages::{MemoryRequest, Share, Statement, WalkReceipt, WalkRequest};
+use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
-use super::audits::{backend_of, each_oracle};
+use super::audits::{backend_of, each_oracle, patiently, quorum_of_shares};
 use crate::agent::Agent;
 use crate::decide::audit::memory_task;
 use crate::supervisor::blocking;
 use crate::view::{Seat, View};
 
-/// Walks that oracles have taken: what is needed to answer for them, but the memory itself. A job may want that before the
-/// answer is due, so it is given back, and filled again to answer.
+/// What oracles have that are slower with their share than a quorum: the clocks of the others run.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Longest that an oracle may take to hear of a fill, and that the node's GPUs wait for each other.
+const TELL_WITHIN: Duration = Duration::from_secs(1);
+const ALL_FULL_WITHIN: Duration = Duration::from_secs(20);
+
+/// Walks that oracles were told of: what is needed to answer for them, but the memory itself. A job may want that before
+/// the answer is due, so it is given back, and filled again to answer.
 pub(super) struct Walked {
     task: MemoryTask,
     walk: Arc<MemoryWalk>,
-    oracles: Vec<Pubkey>,
+    oracles: Vec<Seat>,
 }
 
-/// Fills and walks for the audit of `commit`, which the oracles at `seats` have taken. `None` when the node claims no memory.
+/// Fills and walks for the audit of `commit`, which the oracles at `seats` have taken, together with the node's other GPUs,
+/// which wait at `all_full`. `None` when the node claims no memory.
 pub(super) async fn prove(
     agent: Arc<Agent>,
     commit: Commit,
     view: Arc<View>,
     seats: Vec<Seat>,
+    all_full: Arc<Barrier>,
     stop: CancellationToken,
 ) -> anyhow::Result<Option<Walked>> {
     let node = view.node(&Pubkey::from(commit.node)).context("the node is gone")?;
@@ -40,33 +51,16 @@ pub(super) async fn prove(
     let fill = Arc::new(fill(backend, task, &stop).await?);
     let request = MemoryRequest { commit: fill.commit().to_bytes().to_vec() };
     let path = format!("/v1/audits/{}", hex::encode(commit.id()));
-    let answers = each_oracle(&agent, &seats, |agent, url| {
-        let (url, request, stop) = (format!("{url}{path}/memory"), request.clone(), stop.clone());
-        async move {
-            loop {
-                match agent.http.post::<_, Share>(&url, &request).await {
-                    // The node's other GPUs are not full yet.
-                    Err(error) if error.status() == Some(503) && !stop.is_cancelled() => {}
-                    answer => return answer,
-                }
-            }
-        }
-    });
-    let mut given = answers.await;
-    given.retain(|(oracle, answer)| match answer {
-        Ok(share) => share.oracle == oracle.to_bytes(),
-        Err(error) => {
-            tracing::warn!(%oracle, "no share for the walks: {error}");
-            false
-        }
-    });
-    let place = |oracle: &Pubkey| view.seats.iter().position(|seat| seat.authority == *oracle);
-    given.sort_by_key(|(oracle, _)| place(oracle));
-    let oracles: Vec<Pubkey> = given.iter().map(|(oracle, _)| *oracle).collect();
-    let seats: Vec<Seat> = view.seats.iter().filter(|seat| oracles.contains(&seat.authority)).cloned().collect();
-    let weight = seats.iter().fold(0u64, |sum, seat| sum.saturating_add(seat.weight));
-    ensure!(view.is_quorum(weight), "only {} oracles gave a share for the walks, which is no quorum", oracles.len());
-    let shares: Vec<Share> = given.into_iter().filter_map(|(_, answer)| answer.ok()).collect();
+    let tell = |agent: Arc<Agent>, url: String| {
+        let (url, request) = (format!("{url}{path}/memory"), request.clone());
+        async move { agent.http.within(TELL_WITHIN).post::<_, Share>(&url, &request).await }
+    };
+    if node.gpu_count > 1 {
+        // Shares are given when the last of the GPUs is full; only then is it of use to ask for them.
+        each_oracle(&agent, &seats, tell).await;
+        tokio::time::timeout(ALL_FULL_WITHIN, all_full.wait()).await.context("the node's other GPUs are not full")?;
+    }
+    let shares = quorum_of_shares(&agent, &view, &seats, GRACE, tell).await?;
     let second = nonce(&shares.iter().map(|share| share.share).collect::<Vec<_>>());
     let walk = blocking({
         let (fill, go_on) = (fill.clone(), go_on(&stop));
@@ -75,55 +69,53 @@ pub(super) async fn prove(
     let walk = Arc::new(walk.await??);
     // From here on nothing needs the memory.
     drop(fill);
+    let gave = |seat: &Seat| shares.iter().any(|share| share.oracle == seat.authority.to_bytes());
+    let oracles: Vec<Seat> = seats.into_iter().filter(gave).collect();
     let request = WalkRequest { walks: walk.commit().to_bytes().to_vec(), shares };
-    let answers = each_oracle(&agent, &seats, |agent, url| {
+    // The answer does not wait for the slowest of them.
+    tokio::spawn(send_walks(agent, oracles.clone(), path, request));
+    Ok(Some(Walked { task, walk, oracles }))
+}
+
+async fn send_walks(agent: Arc<Agent>, oracles: Vec<Seat>, path: String, request: WalkRequest) {
+    let answers = each_oracle(&agent, &oracles, |agent, url| {
         let (url, request) = (format!("{url}{path}/walks"), request.clone());
         async move { agent.http.post::<_, WalkReceipt>(&url, &request).await }
     });
-    let mut oracles = vec![];
     for (oracle, answer) in answers.await {
         match answer {
             Ok(WalkReceipt { elapsed_nanos, deadline_nanos }) => {
-                let millis = |nanos| nanos / 1_000_000;
-                let (took_millis, due_millis) = (millis(elapsed_nanos), millis(deadline_nanos));
-                tracing::info!(%oracle, epoch = commit.epoch, took_millis, due_millis, "walks taken");
-                oracles.push(oracle);
+                let (took_millis, due_millis) = (elapsed_nanos / 1_000_000, deadline_nanos / 1_000_000);
+                tracing::info!(%oracle, took_millis, due_millis, "walks taken");
             }
             Err(error) => tracing::warn!(%oracle, "an oracle did not take the walks: {error}"),
         }
     }
-    Ok(Some(Walked { task, walk, oracles }))
 }
 
 impl Walked {
-    /// Fills the memory once more, and answers to every oracle that took the walks.
+    /// Fills the memory once more, answers to every oracle that gave a share, and gathers what they state.
     pub(super) async fn answer(
         self,
         agent: &Arc<Agent>,
         commit: &Commit,
-        view: &View,
         next_beacon: [u8; 32],
+        within: Duration,
         stop: &CancellationToken,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<Statement>> {
         let fill = fill(backend_of(agent, &commit.task())?, self.task, stop).await?;
         let walk = self.walk;
         let bytes = blocking(move || fill.try_answer(&walk, &next_beacon)).await??;
-        let seats: Vec<Seat> =
-            view.seats.iter().filter(|seat| self.oracles.contains(&seat.authority)).cloned().collect();
-        let answers = each_oracle(agent, &seats, |agent, url| {
+        let answers = each_oracle(agent, &self.oracles, |agent, url| {
             let url = format!("{url}/v1/audits/{}/memory/answer", hex::encode(commit.id()));
-            let bytes = bytes.clone();
-            async move { agent.http.post_bytes::<MemoryReceipt>(&url, bytes).await }
+            // One that takes longer is not waited for: a quorum is enough.
+            let (http, bytes) = (agent.http.within(within / 2), bytes.clone());
+            async move { patiently(|| http.post_bytes::<Statement>(&url, bytes.clone())).await }
         });
-        for (oracle, answer) in answers.await {
-            match answer {
-                Ok(MemoryReceipt { vram_mib }) => {
-                    tracing::info!(%oracle, epoch = commit.epoch, vram_mib, "memory proven")
-                }
-                Err(error) => tracing::warn!(%oracle, "an oracle did not take the answer about the memory: {error}"),
-            }
-        }
-        Ok(())
+        let stated = answers.await.into_iter().filter_map(|(oracle, answer)| {
+            answer.inspect_err(|error| tracing::warn!(%oracle, "no word about the memory: {error}")).ok()
+        });
+        Ok(stated.collect())
     }
 }
 

@@ -73,7 +73,8 @@ pub struct RegisterArgs {
     /// Speed it is sold at, gops (`millrace bench` measures it). Stake grows with it; more than it has gets it suspended.
     #[arg(long)]
     gops: u64,
-    /// Memory of one GPU, MiB.
+    /// Memory of one GPU that jobs may have, MiB. Each audit fills seven eighths of it and reads it against the clock; what is
+    /// not proven so is not sold.
     #[arg(long, default_value_t = 0)]
     vram_mib: u32,
     /// GPUs in the machine.

@@ -92,7 +92,7 @@ impl Backend for Cpu {
 }
 
 /// Main memory that is free or can be freed at once, as Linux estimates it. None elsewhere.
-fn free_bytes() -> Option<u64> {
+pub(crate) fn free_bytes() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
     let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = available.trim().strip_suffix(" kB")?.parse().ok()?;

@@ -66,6 +66,7 @@ pub struct SignedClient {
     http: reqwest::Client,
     key: Option<Arc<SigningKey>>,
     max_answer_bytes: usize,
+    timeout: Duration,
 }
 
 impl SignedClient {
@@ -84,17 +85,21 @@ impl SignedClient {
     pub fn unsigned(timeout: Duration) -> Result<Self, reqwest::Error> {
         // No proxy and no redirect: both would carry a signed request where it was not addressed to.
         let http = reqwest::Client::builder()
-            .timeout(timeout)
             .connect_timeout(timeout.min(Duration::from_secs(5)))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http, key: None, max_answer_bytes: MAX_ANSWER_BYTES })
+        Ok(Self { http, key: None, max_answer_bytes: MAX_ANSWER_BYTES, timeout })
     }
 
     /// The same client reading answers of at most `max_answer_bytes`.
     pub fn with_max_answer(&self, max_answer_bytes: usize) -> Self {
         Self { max_answer_bytes, ..self.clone() }
+    }
+
+    /// The same client whose requests may take `timeout`.
+    pub fn within(&self, timeout: Duration) -> Self {
+        Self { timeout, ..self.clone() }
     }
 
     /// GETs JSON.
@@ -170,7 +175,7 @@ impl SignedClient {
         headers: &[(HeaderName, &'static str)],
     ) -> Result<Response, WireError> {
         let target = Url::parse(url).map_err(|_| WireError::BadUrl(url.to_owned()))?;
-        let mut request = self.http.request(method.clone(), target.clone());
+        let mut request = self.http.request(method.clone(), target.clone()).timeout(self.timeout);
         if let Some(key) = &self.key {
             let host = target.host_str().ok_or_else(|| WireError::BadUrl(url.to_owned()))?;
             let authority = target.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));

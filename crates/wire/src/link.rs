@@ -1,9 +1,9 @@
 //! A connection of its own, grown out of a signed HTTP request (RFC 9110, 7.8): for bytes that are to be timed, not read as
 //! messages.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{header, HeaderValue, StatusCode};
@@ -18,12 +18,18 @@ use crate::error::ApiError;
 /// Longest that either side may neither send nor take anything.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// Longest life of a link: one that drips ends too.
+const LIFE: Duration = Duration::from_secs(90);
+
 trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 /// Either end of the connection. Reads and writes block: use it where that is allowed
-/// ([`tokio::task::spawn_blocking`]). Ten seconds without a byte end it.
-pub struct Link(SyncIoBridge<Pin<Box<dyn Stream>>>);
+/// ([`tokio::task::spawn_blocking`]). Ten seconds without a byte end it, and a minute and a half in all.
+pub struct Link {
+    stream: SyncIoBridge<Pin<Box<dyn Stream>>>,
+    ends_at: Instant,
+}
 
 impl Link {
     /// Inside of a runtime only.
@@ -31,23 +37,32 @@ impl Link {
         let mut stream = TimeoutStream::new(stream);
         stream.set_read_timeout(Some(IDLE));
         stream.set_write_timeout(Some(IDLE));
-        Self(SyncIoBridge::new(Box::pin(stream)))
+        Self { stream: SyncIoBridge::new(Box::pin(stream)), ends_at: Instant::now() + LIFE }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match Instant::now() < self.ends_at {
+            true => Ok(()),
+            false => Err(io::Error::new(ErrorKind::TimedOut, "the link is at the end of its time")),
+        }
     }
 }
 
 impl Read for Link {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.check()?;
+        self.stream.read(buffer)
     }
 }
 
 impl Write for Link {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.check()?;
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.stream.flush()
     }
 }
 

@@ -6,10 +6,10 @@
 //! | agent → oracle | `POST /v1/audits/commits` | [`CommitRequest`] → [`CommitReceipt`] |
 //! | agent → oracle | `POST /v1/audits/{commit_id}/memory` | [`MemoryRequest`] → [`Share`] |
 //! | agent → oracle | `POST /v1/audits/{commit_id}/walks` | [`WalkRequest`] → [`WalkReceipt`] |
-//! | agent → oracle | `POST /v1/audits/{commit_id}/memory/answer` | answer bytes → [`MemoryReceipt`] |
-//! | agent → oracle | `POST /v1/audits/{commit_id}/transfers` | `Vec<`[`SignedTransfer`]`>` → [`BandwidthReceipt`] |
+//! | agent → oracle | `POST /v1/audits/{commit_id}/memory/answer` | answer bytes → [`Statement`] |
+//! | agent → oracle | `POST /v1/audits/{commit_id}/statements` | [`Statements`] → [`Figures`] |
 //! | agent → oracle | `POST /v1/audits/{commit_id}/bundle` | bundle bytes → [`CommitReceipt`] |
-//! | agent → oracle | `GET /v1/nodes/{node}/transfers` | → `Vec<`[`SignedTransfer`]`>` |
+//! | agent → oracle | `GET /v1/nodes/{node}/transfers` | → `Vec<`[`Statement`]`>` |
 //! | agent → oracle | `POST /v1/nodes/{node}/link` | → a [`crate::Link`] that speaks [`TRANSFER_PROTOCOL`] |
 //! | oracle → oracle | `GET /v1/proposals/{epoch}` | → [`Report`] |
 //! | oracle → oracle | `GET /v1/observations/{epoch}` | → `Vec<`[`Opening`]`>` |
@@ -107,29 +107,34 @@ pub struct WalkReceipt {
     pub deadline_nanos: u64,
 }
 
-/// An oracle checked the answer about a memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemoryReceipt {
-    /// Memory that counts, MiB.
-    pub vram_mib: u32,
-}
-
-/// A timed transfer as its measurer states it.
+/// What one oracle states of what it saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SignedTransfer {
-    /// `millrace_core::proof::bandwidth::Transfer`, encoded.
+pub struct Statement {
+    /// `millrace_core::proof::statement::MemoryStatement` or `millrace_core::proof::bandwidth::Transfer`, encoded.
     #[serde(with = "crate::encoding::hex")]
-    pub transfer: Vec<u8>,
-    /// The measurer's ed25519 signature over exactly those bytes.
+    pub statement: Vec<u8>,
+    /// The oracle's ed25519 signature over exactly those bytes.
     #[serde(with = "crate::encoding::hex")]
     pub signature: Vec<u8>,
 }
 
-/// An oracle took a node's transfers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BandwidthReceipt {
-    /// The figure that follows from them, Mbit/s.
+/// What all oracles stated of an audited GPU and its node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statements {
+    /// Of the GPU's memory.
+    pub memory: Vec<Statement>,
+    /// Of the node's link, both directions.
+    pub transfers: Vec<Statement>,
+}
+
+/// What follows from the statements: what a quorum states at least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Memory of the GPU, MiB.
+    pub vram_mib: u32,
+    /// Bandwidth of the node, Mbit/s.
     pub bandwidth_mbps: u32,
 }
 

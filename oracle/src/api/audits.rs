@@ -21,7 +21,7 @@ use crate::books::{AuditEntry, NodeShares};
 use crate::daemon::blocking;
 use crate::decide::audit::is_proof;
 use crate::decide::intake::{self, CommitRefusal, Givers, Intake};
-use crate::decide::{AuditRecord, AuditState, MemoryFinding, MemoryTest};
+use crate::decide::{AuditRecord, AuditState};
 use crate::tasks::audits::settle;
 use crate::view::{named_slot, read_beacons, View};
 
@@ -218,14 +218,10 @@ pub(super) async fn audited(api: &Api, commit_id: &str, verified: &Verified) -> 
     }
 }
 
-/// A passed audit, with what was shown of memory and bandwidth until now.
+/// A passed audit, with what the statements shown until now give.
 fn passed(api: &Api, commit_id: &[u8; 32]) -> AuditState {
-    let entry = api.daemon.audits().by_commit(commit_id).copied();
-    let memory = match entry.map(|entry| entry.memory) {
-        Some(MemoryTest::Answered(finding)) => finding,
-        _ => MemoryFinding::default(),
-    };
-    AuditState::Passed { bandwidth_mbps: entry.map_or(0, |entry| entry.bandwidth_mbps), memory }
+    let figures = api.daemon.audits().by_commit(commit_id).map(|entry| entry.figures);
+    AuditState::Passed { figures: figures.unwrap_or_default() }
 }
 
 /// Shares as the rules take them.
@@ -239,13 +235,13 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Api
 }
 
 /// Marks an audit as being verified until dropped: one bundle of it at a time, and no verdict beside it.
-struct Verifying<'a> {
+pub(super) struct Verifying<'a> {
     api: &'a Api,
     commit_id: [u8; 32],
 }
 
 impl<'a> Verifying<'a> {
-    fn begin(api: &'a Api, commit_id: [u8; 32]) -> Result<Self, ApiError> {
+    pub(super) fn begin(api: &'a Api, commit_id: [u8; 32]) -> Result<Self, ApiError> {
         let mut audits = api.daemon.audits();
         let entry = audits.by_commit(&commit_id).filter(|entry| !entry.is_verifying);
         let entry = entry

@@ -1,25 +1,25 @@
 //! The bandwidth of a node: this oracle measures it and states it, and hears what the others stated.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::Json;
-use millrace_client::{keys, Pubkey};
+use millrace_client::Pubkey;
 use millrace_core::proof::bandwidth::{Direction, Transfer};
 use millrace_gemm::bandwidth::{finish, measure, BandwidthError, Limits, Measured};
 use millrace_wire::link::accept;
-use millrace_wire::messages::{BandwidthReceipt, SignedTransfer, TRANSFER_PROTOCOL};
+use millrace_wire::messages::{Figures, Statement, Statements, TRANSFER_PROTOCOL};
 use millrace_wire::{ApiError, Link, Verified};
 
 use super::audits::{audited, find_node, read, refuse_commit, Audited};
 use super::Api;
+use crate::books::LINK_EVERY;
 use crate::daemon::Daemon;
-use crate::decide::bandwidth::{figure, is_fresh, Expected};
 use crate::decide::intake::CommitRefusal;
+use crate::decide::statements::{is_fresh, Expected};
 use crate::view::View;
 
 /// Longest one direction may take.
@@ -31,16 +31,11 @@ pub(crate) async fn transfers(
     State(api): State<Arc<Api>>,
     Path(node): Path<String>,
     verified: Verified,
-) -> Result<Json<Vec<SignedTransfer>>, ApiError> {
+) -> Result<Json<Vec<Statement>>, ApiError> {
     let view = api.view()?;
     let node = own_node(&api, &node, &view, &verified).await?;
     let stated = fresh_transfers(&api, &node, &view);
-    let signed = stated.into_iter().flatten().map(|transfer| {
-        let transfer = transfer.to_bytes().to_vec();
-        let signature = keys::sign(&api.daemon.key, &transfer).to_vec();
-        SignedTransfer { transfer, signature }
-    });
-    Ok(Json(signed.collect()))
+    Ok(Json(stated.into_iter().flatten().map(|transfer| api.sign(&transfer.to_bytes())).collect()))
 }
 
 /// `POST /v1/nodes/{node}/link`: measures the link to whoever asks for it with the node's operator key.
@@ -58,6 +53,10 @@ pub(crate) async fn link(
     let permit = api.measuring.clone().try_acquire_owned().map_err(|_| {
         ApiError::unavailable("this oracle measures other links at the moment", "try again in some seconds")
     })?;
+    let asked = api.daemon.audits().links.insert(node, Instant::now());
+    if asked.is_some_and(|at| at.elapsed() < LINK_EVERY) {
+        return Err(ApiError::too_many("this link was asked for a moment ago", "ask again in five minutes"));
+    }
     let from_peer = Transfer {
         deployment_id: view.config.deployment_id,
         measurer: api.daemon.me.to_bytes(),
@@ -92,34 +91,33 @@ fn measure_both(daemon: &Daemon, link: &mut Link, from_peer: Transfer) -> Result
     Ok(both.map(|(direction, Measured { bytes, nanos })| Transfer { direction, bytes, nanos, ..from_peer }))
 }
 
-/// `POST /v1/audits/{commit_id}/transfers`: what the oracles stated of the audited node's link, all of it.
-pub(crate) async fn stated(
+/// `POST /v1/audits/{commit_id}/statements`: what the oracles stated of the audited GPU and its node's link, all of it.
+pub(crate) async fn statements(
     State(api): State<Arc<Api>>,
     Path(commit_id): Path<String>,
     verified: Verified,
     body: Bytes,
-) -> Result<Json<BandwidthReceipt>, ApiError> {
-    let signed: Vec<SignedTransfer> = read(&body)?;
-    let Audited { entry, view, .. } = audited(&api, &commit_id, &verified).await?;
-    let node = entry.record.commit.node;
-    let signed: Vec<_> = signed.into_iter().map(|signed| (signed.transfer, signed.signature)).collect();
+) -> Result<Json<Figures>, ApiError> {
+    let Statements { memory, transfers } = read(&body)?;
+    let Audited { entry, view } = audited(&api, &commit_id, &verified).await?;
     let seats = view.share_givers();
     let expected = Expected {
         deployment_id: view.config.deployment_id,
-        node,
+        node: entry.record.commit.node,
+        commit_id: entry.commit_id,
         epoch: view.epoch,
         epoch_secs: epoch_secs(&view),
         seats: &seats,
         quorum_bps: view.config.params.quorum_bps,
-        own: fresh_transfers(&api, &node, &view),
     };
-    let bandwidth_mbps = figure(&signed, &expected).map_err(|refusal| {
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, refusal.to_string(), "see docs/memory-and-bandwidth.md")
-    })?;
-    if let Some(entry) = api.daemon.audits().by_commit(&entry.commit_id) {
-        entry.bandwidth_mbps = bandwidth_mbps;
-    }
-    Ok(Json(BandwidthReceipt { bandwidth_mbps }))
+    let signed = |list: Vec<Statement>| list.into_iter().map(|it| (it.statement, it.signature)).collect::<Vec<_>>();
+    let figures =
+        Figures { vram_mib: expected.memory(&signed(memory)), bandwidth_mbps: expected.bandwidth(&signed(transfers)) };
+    let mut audits = api.daemon.audits();
+    let entry = audits.by_commit(&entry.commit_id).filter(|entry| entry.record.takes_bundle(view.epoch));
+    let entry = entry.ok_or_else(|| ApiError::conflict("this audit is judged", "show statements before the bundle"))?;
+    entry.figures = figures;
+    Ok(Json(figures))
 }
 
 /// The node, if the asker signs for it now.

@@ -2,28 +2,26 @@
 //! does not count.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::Json;
 use millrace_core::proof::memory::{MemoryCommit, MemoryError, WalkCommit};
+use millrace_core::proof::statement::MemoryStatement;
 use millrace_gemm::memory::{verify_memory, MemoryRefusal};
-use millrace_wire::messages::{MemoryReceipt, MemoryRequest, Share, WalkReceipt, WalkRequest};
+use millrace_wire::messages::{MemoryRequest, Share, Statement, WalkReceipt, WalkRequest};
 use millrace_wire::{ApiError, Verified};
 
-use super::audits::{audited, pairs, read, refuse_commit, Audited};
+use super::audits::{audited, pairs, read, refuse_commit, Audited, Verifying};
 use super::{internal, Api};
+use crate::books::AuditEntry;
 use crate::daemon::blocking;
 use crate::decide::intake::{check_shares, is_late, CommitRefusal, Givers};
-use crate::decide::memory::{check_fill, percent, time_for};
-use crate::decide::{AuditState, MemoryFinding, MemoryTest};
+use crate::decide::memory::{check_fill, time_for};
+use crate::decide::{AuditState, MemoryTest};
 use crate::view::{named_slot, read_beacons};
-
-/// Longest that a request waits for the node's other GPUs, and how often it looks.
-const WAIT_FOR_OTHERS: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// `POST /v1/audits/{commit_id}/memory`: takes the commit to a full memory. When all GPUs of the node are full, gives this
 /// oracle's share of the walks and starts its clock. Asked again, it gives the same share and the clock runs on.
@@ -39,15 +37,11 @@ pub(crate) async fn fill(
     check_fill(&commit.task, &entry.record.commit, entry.record.gops_of_one())
         .map_err(|refusal| unprocessable(refusal.to_string()))?;
     take_fill(&api, &entry.commit_id, commit)?;
-    let (asked, key) = (Instant::now(), entry.record.key());
-    loop {
-        if let Some(share) = api.daemon.audits().begin_walks(&key) {
-            return Ok(Json(Share { oracle: api.daemon.me.to_bytes(), share }));
+    match api.daemon.audits().begin_walks(&entry.record.key()) {
+        Some(share) => Ok(Json(Share { oracle: api.daemon.me.to_bytes(), share })),
+        None => {
+            Err(ApiError::new(StatusCode::TOO_EARLY, "the node's other GPUs are not full yet", "ask when they are"))
         }
-        if asked.elapsed() > WAIT_FOR_OTHERS {
-            return Err(ApiError::unavailable("the node's other GPUs are not full yet", "ask again"));
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -97,25 +91,29 @@ pub(crate) async fn walks(
     }
     let elapsed_nanos = u64::try_from(stopped.saturating_duration_since(since).as_nanos()).unwrap_or(u64::MAX);
     let deadline_nanos = time_for(commit.task.walkers, entry.record.gops_of_one());
-    let walks_percent = percent(elapsed_nanos, deadline_nanos);
-    set_memory(&api, &entry.commit_id, entry.memory, MemoryTest::Walked { commit, walks, walks_percent })?;
+    let in_time = elapsed_nanos <= deadline_nanos;
+    set_memory(&api, &entry.commit_id, entry.memory, MemoryTest::Walked { commit, walks, in_time })?;
     Ok(Json(WalkReceipt { elapsed_nanos, deadline_nanos }))
 }
 
-/// `POST /v1/audits/{commit_id}/memory/answer`: what the next beacon asked for.
+/// `POST /v1/audits/{commit_id}/memory/answer`: what the next beacon asked for. Gives this oracle's statement about it.
 pub(crate) async fn answer(
     State(api): State<Arc<Api>>,
     Path(commit_id): Path<String>,
     verified: Verified,
     body: Bytes,
-) -> Result<Json<MemoryReceipt>, ApiError> {
+) -> Result<Json<Statement>, ApiError> {
     let Audited { entry, view, .. } = audited(&api, &commit_id, &verified).await?;
-    let (commit, walks, walks_percent) = match entry.memory {
-        MemoryTest::Answered(finding) => return Ok(Json(MemoryReceipt { vram_mib: finding.counted_mib() })),
-        MemoryTest::Walked { commit, walks, walks_percent } => (commit, walks, walks_percent),
+    let (commit, walks, in_time) = match entry.memory {
+        MemoryTest::Answered { vram_mib } => return Ok(Json(statement(&api, &entry, vram_mib))),
+        MemoryTest::Walked { commit, walks, in_time } => (commit, walks, in_time),
         _ => return Err(ApiError::conflict("there are no walks to answer for", "commit to fill and walks first")),
     };
+    if !entry.record.takes_bundle(view.epoch) {
+        return Err(ApiError::conflict("this audit is judged, or its time is up", "answer before the bundle"));
+    }
     let next_beacon = api.next_beacon(&view, entry.record.commit.epoch).await?;
+    let _verifying = Verifying::begin(&api, entry.commit_id)?;
     let _permit = api.verifying.acquire().await.map_err(internal)?;
     let outcome = blocking(move || verify_memory(&commit, &walks, &next_beacon, &body)).await.map_err(internal)?;
     let proven_mib = match outcome {
@@ -126,12 +124,22 @@ pub(crate) async fn answer(
         }
         Err(refusal) => return Err(unprocessable(refusal.to_string())),
     };
-    let finding = MemoryFinding { proven_mib, walks_percent };
-    set_memory(&api, &entry.commit_id, entry.memory, MemoryTest::Answered(finding))?;
+    let vram_mib = if in_time { proven_mib } else { 0 };
+    set_memory(&api, &entry.commit_id, entry.memory, MemoryTest::Answered { vram_mib })?;
     match outcome {
-        Ok(()) => Ok(Json(MemoryReceipt { vram_mib: finding.counted_mib() })),
+        Ok(()) => Ok(Json(statement(&api, &entry, vram_mib))),
         Err(refusal) => Err(unprocessable(refusal.to_string())),
     }
+}
+
+fn statement(api: &Api, entry: &AuditEntry, vram_mib: u32) -> Statement {
+    let stated = MemoryStatement {
+        deployment_id: entry.record.commit.deployment_id,
+        oracle: api.daemon.me.to_bytes(),
+        commit_id: entry.commit_id,
+        vram_mib,
+    };
+    api.sign(&stated.to_bytes())
 }
 
 /// Takes the proof of memory a step further, unless another request did.

@@ -15,10 +15,12 @@ use axum::middleware::{from_fn_with_state, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::Router;
+use millrace_client::keys;
 use millrace_core::proof::memory::{Layout, MAX_WALKERS, MAX_WORDS};
 use millrace_core::proof::{MAX_N, MAX_ROUNDS};
 use millrace_gemm::bundle_len;
 use millrace_gemm::memory::memory_bundle_len;
+use millrace_wire::messages::Statement;
 use millrace_wire::{verify, ApiError, Verified, VerifierState};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -29,7 +31,7 @@ use crate::view::{read_beacons, View};
 use limit::RateLimit;
 use nodes::NodeDirectory;
 
-/// Largest body but for bundles and answers, bytes: the transfers of 32 oracles.
+/// Largest body but for bundles and answers, bytes: the statements of 32 oracles.
 const MAX_BODY: usize = 64 << 10;
 
 /// Requests under way at once: with the largest bundle they take 96 MB.
@@ -63,6 +65,12 @@ impl Api {
         }
         let beacons = read_beacons(self.daemon.chain.as_ref()).await.map_err(internal)?;
         Ok(beacons.and_then(|beacons| beacons.latched(epoch).map(|beacon| beacon.hash)))
+    }
+
+    /// A statement of this oracle.
+    pub fn sign(&self, statement: &[u8]) -> Statement {
+        let signature = keys::sign(&self.daemon.key, statement).to_vec();
+        Statement { statement: statement.to_vec(), signature }
     }
 
     /// The beacon after that of `epoch`.
@@ -111,7 +119,7 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/audits/commits", post(audits::commit))
         .route("/v1/audits/{commit_id}/memory", post(memory::fill))
         .route("/v1/audits/{commit_id}/walks", post(memory::walks))
-        .route("/v1/audits/{commit_id}/transfers", post(bandwidth::stated))
+        .route("/v1/audits/{commit_id}/statements", post(bandwidth::statements))
         .route("/v1/nodes/{node}/transfers", get(bandwidth::transfers))
         .route("/v1/nodes/{node}/link", post(bandwidth::link))
         .route("/v1/observations/{epoch}", get(public::observations))
@@ -156,9 +164,9 @@ async fn limit_requests(State(api): State<Arc<Api>>, request: Request, next: Nex
 }
 
 async fn limit_answers(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    match api.answers.acquire().await {
+    match api.answers.try_acquire() {
         Ok(_permit) => next.run(request).await,
-        Err(error) => internal(error).into_response(),
+        Err(_) => ApiError::unavailable("too many answers are under way", "try again in a moment").into_response(),
     }
 }
 

@@ -8,15 +8,13 @@ use std::collections::HashMap;
 
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, OracleLeaf, Verdict};
 use millrace_core::merkle::TreeNode;
+use millrace_wire::messages::Figures;
 
 use super::opening::COUNT_TOLERANCE;
-use super::{LeafSet, MemoryFinding, OracleView};
+use super::{LeafSet, OracleView};
 
 /// Seconds by which two honest oracles may differ: polls a second apart, clocks whole seconds apart.
 pub const SECS_TOLERANCE: u64 = 3;
-
-/// All oracles are shown the same transfers, but one may be shown them after another has measured anew.
-const BANDWIDTH_FACTOR: u64 = 2;
 
 /// Most disagreements listed.
 const MAX_LISTED: usize = 16;
@@ -47,10 +45,8 @@ pub struct NodeFinding {
     pub gops: u64,
     /// Speed the node claims, gops.
     pub claimed_gops: u64,
-    /// Proven memory of one GPU.
-    pub memory: MemoryFinding,
-    /// Bandwidth, Mbit/s.
-    pub bandwidth_mbps: u32,
+    /// What a quorum states: memory of one GPU, and bandwidth.
+    pub figures: Figures,
 }
 
 /// All this oracle knows.
@@ -220,17 +216,12 @@ fn check_node(leaf: &NodeLeaf, at: i64, own: &Findings) -> Result<(), Disagreeme
     dated(WHAT, leaf.node, leaf.at, at)?;
     same(WHAT, leaf.node, "verdict", leaf.verdict, finding.verdict)?;
     same(WHAT, leaf.node, "super-root", leaf.super_root, finding.super_root)?;
-    if !finding.memory.allows(leaf.vram_mib) {
-        return same(WHAT, leaf.node, "memory", leaf.vram_mib, finding.memory.counted_mib());
-    }
+    same(WHAT, leaf.node, "memory", leaf.vram_mib, finding.figures.vram_mib)?;
+    same(WHAT, leaf.node, "bandwidth", leaf.bandwidth_mbps, finding.figures.bandwidth_mbps)?;
     // Beyond the claim speed counts for nothing, and a run much faster than claimed is too short to be timed well.
     let counted = |gops: u64| gops.min(finding.claimed_gops);
     if !is_close(counted(leaf.gops), counted(finding.gops)) {
         return same(WHAT, leaf.node, "gops", leaf.gops, finding.gops);
-    }
-    let (got, own) = (u64::from(leaf.bandwidth_mbps), u64::from(finding.bandwidth_mbps));
-    if got > own.saturating_mul(BANDWIDTH_FACTOR) || own > got.saturating_mul(BANDWIDTH_FACTOR) {
-        return same(WHAT, leaf.node, "bandwidth", got, own);
     }
     Ok(())
 }
@@ -276,8 +267,7 @@ mod tests {
             verdict: Verdict::Passed,
             gops: 1_000,
             claimed_gops: 2_000,
-            memory: MemoryFinding { proven_mib: 6, walks_percent: 40 },
-            bandwidth_mbps: 100,
+            figures: Figures { vram_mib: 6, bandwidth_mbps: 100 },
         };
         let seat = OracleView { signed: 9, tally: Tally { opened: 5, unknown: 3 } };
         Findings {
@@ -351,11 +341,9 @@ mod tests {
         }
         assert!(!agrees_on_node(NodeLeaf { verdict: Verdict::Refused, ..leaf }));
         assert!(!agrees_on_node(NodeLeaf { super_root: [9; 24], ..leaf }));
-        assert!(!agrees_on_node(NodeLeaf { vram_mib: 7, ..leaf }) && !agrees_on_node(NodeLeaf { vram_mib: 0, ..leaf }));
+        assert!(!agrees_on_node(NodeLeaf { vram_mib: 7, ..leaf }));
         assert!(!agrees_on_node(NodeLeaf { audit_epoch: 5, ..leaf }));
-        assert!(agrees_on_node(NodeLeaf { bandwidth_mbps: 50, ..leaf }));
-        assert!(!agrees_on_node(NodeLeaf { bandwidth_mbps: 49, ..leaf }));
-        assert!(!agrees_on_node(NodeLeaf { bandwidth_mbps: 201, ..leaf }));
+        assert!(!agrees_on_node(NodeLeaf { bandwidth_mbps: 99, ..leaf }));
     }
 
     #[test]

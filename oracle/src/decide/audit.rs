@@ -3,8 +3,9 @@
 use millrace_core::leaves::Verdict;
 use millrace_core::proof::{operations, Commit};
 use millrace_gemm::Refusal;
+use millrace_wire::messages::Figures;
 
-use super::{MemoryFinding, NodeFinding};
+use super::NodeFinding;
 
 /// Epochs after that of the audit in which a bundle is taken: its queries are known from the first of them.
 pub const ANSWER_EPOCHS: u64 = 2;
@@ -30,10 +31,8 @@ pub enum AuditState {
     Pending,
     /// Every queried entry was right.
     Passed {
-        /// The node's bandwidth, Mbit/s ([`super::bandwidth::figure`]); 0 when too few oracles measured it.
-        bandwidth_mbps: u32,
-        /// What the proof of memory showed.
-        memory: MemoryFinding,
+        /// What a quorum states of the GPU's memory and the node's link, MiB and Mbit/s ([`super::statements`]).
+        figures: Figures,
     },
     /// The bundle proves the commit wrong.
     Refused,
@@ -106,25 +105,24 @@ pub fn node_finding(records: &[AuditRecord]) -> Option<NodeFinding> {
     {
         let super_root = record.commit.super_root;
         let claimed_gops = first.claimed_gops;
-        let memory = MemoryFinding::default();
-        return Some(NodeFinding { super_root, verdict, gops: 0, claimed_gops, memory, bandwidth_mbps: 0 });
+        let figures = Figures::default();
+        return Some(NodeFinding { super_root, verdict, gops: 0, claimed_gops, figures });
     }
     let mut finding = NodeFinding {
         super_root: first.commit.super_root,
         verdict: Verdict::Passed,
         gops: 0,
         claimed_gops: first.claimed_gops,
-        memory: MemoryFinding { proven_mib: u32::MAX, walks_percent: 0 },
-        bandwidth_mbps: u32::MAX,
+        figures: Figures { vram_mib: u32::MAX, bandwidth_mbps: u32::MAX },
     };
     let mut all_operations = 0u128;
     let mut longest_nanos = 0u64;
     for record in records {
-        let AuditState::Passed { bandwidth_mbps, memory } = record.state else { return None };
+        let AuditState::Passed { figures: Figures { vram_mib, bandwidth_mbps } } = record.state else { return None };
         all_operations = all_operations.saturating_add(operations(record.commit.n, record.commit.rounds));
         longest_nanos = longest_nanos.max(record.elapsed_nanos);
-        finding.memory = finding.memory.and(&memory);
-        finding.bandwidth_mbps = finding.bandwidth_mbps.min(bandwidth_mbps);
+        finding.figures.vram_mib = finding.figures.vram_mib.min(vram_mib);
+        finding.figures.bandwidth_mbps = finding.figures.bandwidth_mbps.min(bandwidth_mbps);
     }
     if records.len() != usize::from(first.gpu_count) {
         return None;
@@ -152,8 +150,8 @@ mod tests {
         AuditRecord { commit, elapsed_nanos: 1_000_000_000, gpu_count, claimed_gops: 100, state }
     }
 
-    const MEMORY: MemoryFinding = MemoryFinding { proven_mib: 6, walks_percent: 40 };
-    const PASSED: AuditState = AuditState::Passed { bandwidth_mbps: 80, memory: MEMORY };
+    const FIGURES: Figures = Figures { vram_mib: 6, bandwidth_mbps: 80 };
+    const PASSED: AuditState = AuditState::Passed { figures: FIGURES };
 
     #[test]
     fn a_commit_without_a_valid_bundle_is_withheld_after_two_epochs() {
@@ -194,7 +192,7 @@ mod tests {
         let finding = node_finding(&[record(0, 1, PASSED)]).unwrap();
         assert_eq!(finding.verdict, Verdict::Passed);
         assert_eq!(finding.gops, 8, "2 × 1,024³ × 4 in a second");
-        assert_eq!((finding.memory, finding.bandwidth_mbps), (MEMORY, 80));
+        assert_eq!(finding.figures, FIGURES);
     }
 
     #[test]

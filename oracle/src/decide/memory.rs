@@ -27,43 +27,14 @@ pub enum MemoryTest {
         commit: MemoryCommit,
         /// The walks.
         walks: WalkCommit,
-        /// What they took, percent of the time there was.
-        walks_percent: u32,
+        /// Whether they came before the deadline.
+        in_time: bool,
     },
     /// The answer is checked.
-    Answered(MemoryFinding),
-}
-
-/// What a proof of memory showed. The default is no proof.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MemoryFinding {
-    /// Memory filled as it should be, MiB.
-    pub proven_mib: u32,
-    /// What the walks took, percent of the time there was.
-    pub walks_percent: u32,
-}
-
-impl MemoryFinding {
-    /// Memory that counts: none whose walks came late.
-    pub fn counted_mib(&self) -> u32 {
-        match self.walks_percent <= 100 {
-            true => self.proven_mib,
-            false => 0,
-        }
-    }
-
-    /// Whether another oracle may count `mib`: by its clock the walks may have taken up to twice or half as long.
-    pub fn allows(&self, mib: u32) -> bool {
-        (mib == self.proven_mib && self.walks_percent <= 200) || (mib == 0 && self.walks_percent >= 50)
-    }
-
-    /// What two GPUs of a node show together: each has to have the memory that is claimed for it.
-    pub fn and(&self, other: &Self) -> Self {
-        Self {
-            proven_mib: self.proven_mib.min(other.proven_mib),
-            walks_percent: self.walks_percent.max(other.walks_percent),
-        }
-    }
+    Answered {
+        /// Memory that counts, MiB.
+        vram_mib: u32,
+    },
 }
 
 /// Why a fill is not taken. Nothing follows for the node but that its memory does not count.
@@ -74,12 +45,12 @@ pub enum FillRefusal {
         "the fill is of another task than the audit; take deployment, node, GPU, epoch, beacon and nonce of its commit"
     )]
     OtherAudit,
-    /// They would be walked too quickly to be timed.
-    #[error("{got} walkers are too few; at the speed claimed it takes {needed}")]
-    TooFewWalkers {
+    /// Fewer could not be timed; more would have more time.
+    #[error("{got} walkers are not what is asked for; at the speed claimed it is {needed}")]
+    Walkers {
         /// Walkers of the fill.
         got: u32,
-        /// Fewest.
+        /// What is asked for.
         needed: u32,
     },
 }
@@ -95,21 +66,15 @@ pub fn check_fill(fill: &MemoryTask, commit: &Commit, claimed_gops: u64) -> Resu
         return Err(FillRefusal::OtherAudit);
     }
     let needed = required_walkers(required_read_rate(claimed_gops));
-    match walkers >= needed {
+    match walkers == needed {
         true => Ok(()),
-        false => Err(FillRefusal::TooFewWalkers { got: walkers, needed }),
+        false => Err(FillRefusal::Walkers { got: walkers, needed }),
     }
 }
 
 /// Time there is for so many walks of a GPU that claims `claimed_gops`, nanoseconds.
 pub fn time_for(walkers: u32, claimed_gops: u64) -> u64 {
     deadline_nanos(walkers, required_read_rate(claimed_gops), ALLOWANCE_NANOS)
-}
-
-/// `nanos` in percent of `of`, rounded up.
-pub fn percent(nanos: u64, of: u64) -> u32 {
-    let percent = (u128::from(nanos) * 100).div_ceil(u128::from(of.max(1)));
-    u32::try_from(percent).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -140,7 +105,7 @@ mod tests {
     };
 
     #[test]
-    fn a_fill_is_of_the_audit_and_of_walkers_enough() {
+    fn a_fill_is_of_the_audit_and_of_as_many_walkers_as_are_asked_for() {
         assert_eq!(check_fill(&FILL, &COMMIT, 1), Ok(()));
         for other in [
             MemoryTask { deployment_id: [9; 32], ..FILL },
@@ -152,45 +117,19 @@ mod tests {
         ] {
             assert_eq!(check_fill(&other, &COMMIT, 1), Err(FillRefusal::OtherAudit));
         }
-        let few = MemoryTask { walkers: 1_023, ..FILL };
-        assert_eq!(check_fill(&few, &COMMIT, 1), Err(FillRefusal::TooFewWalkers { got: 1_023, needed: 1_024 }));
-        // 500 GB/s for a second.
-        let needed = 488_281_250;
-        assert_eq!(check_fill(&FILL, &COMMIT, 1_000_000), Err(FillRefusal::TooFewWalkers { got: 1_024, needed }));
-        assert_eq!(check_fill(&MemoryTask { walkers: needed, ..FILL }, &COMMIT, 1_000_000), Ok(()));
+        // 500 GB/s for a second, and the fewest there are.
+        for (claimed_gops, needed) in [(1, 1_024), (1_000_000, 488_281_250)] {
+            assert_eq!(check_fill(&MemoryTask { walkers: needed, ..FILL }, &COMMIT, claimed_gops), Ok(()));
+            for got in [needed - 1, needed + 1] {
+                let refused = check_fill(&MemoryTask { walkers: got, ..FILL }, &COMMIT, claimed_gops);
+                assert_eq!(refused, Err(FillRefusal::Walkers { got, needed }));
+            }
+        }
     }
 
     #[test]
     fn walks_at_the_required_rate_leave_the_network_a_quarter_of_a_second() {
         let walkers = required_walkers(required_read_rate(1_000_000));
         assert_eq!(time_for(walkers, 1_000_000).div_ceil(1_000_000), 1_250);
-        assert_eq!((percent(0, 9), percent(9, 9), percent(10, 9), percent(5, 0)), (0, 100, 112, 500));
-    }
-
-    #[test]
-    fn memory_counts_when_its_walks_were_in_time_and_oracles_may_differ_by_a_factor_of_two() {
-        let finding = |walks_percent| MemoryFinding { proven_mib: 64, walks_percent };
-        for (percent, counted, allows_it, allows_none) in [
-            (49, 64, true, false),
-            (50, 64, true, true),
-            (100, 64, true, true),
-            (101, 0, true, true),
-            (201, 0, false, true),
-        ] {
-            let finding = finding(percent);
-            assert_eq!(finding.counted_mib(), counted, "at {percent} %");
-            assert_eq!((finding.allows(64), finding.allows(0)), (allows_it, allows_none), "at {percent} %");
-            assert!(!finding.allows(63) && !finding.allows(65), "at {percent} %");
-        }
-        let none = MemoryFinding::default();
-        assert!(none.allows(0) && !none.allows(1) && none.counted_mib() == 0);
-    }
-
-    #[test]
-    fn a_node_has_what_each_of_its_gpus_has() {
-        let one = MemoryFinding { proven_mib: 64, walks_percent: 30 };
-        let other = MemoryFinding { proven_mib: 60, walks_percent: 120 };
-        assert_eq!(one.and(&other), MemoryFinding { proven_mib: 60, walks_percent: 120 });
-        assert_eq!(one.and(&MemoryFinding::default()).counted_mib(), 0);
     }
 }

@@ -2,18 +2,18 @@
 
 pub mod agree;
 pub mod audit;
-pub mod bandwidth;
 pub mod beacon;
 pub mod intake;
 pub mod lease;
 pub mod memory;
 pub mod opening;
 pub mod report;
+pub mod statements;
 pub mod turn;
 
 pub use agree::{Disagreement, Findings, LeaseView, NodeFinding};
 pub use audit::{AuditKey, AuditRecord, AuditState};
 pub use lease::{LeaseFacts, LeaseRules, LeaseWatch, Sighting};
-pub use memory::{MemoryFinding, MemoryTest};
+pub use memory::MemoryTest;
 pub use opening::{OracleView, Tally};
 pub use report::LeafSet;

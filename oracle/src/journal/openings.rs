@@ -173,11 +173,13 @@ mod tests {
         let db = rusqlite::Connection::open(&path).unwrap();
         // The tables of the first release, with a report in them.
         let old = super::super::SCHEMA.split("CREATE TABLE IF NOT EXISTS commitments").next().unwrap();
-        db.execute_batch(old).unwrap();
+        let old = old.replace("    vram_mib INTEGER NOT NULL DEFAULT 0, PRIMARY", "    PRIMARY");
+        db.execute_batch(&old).unwrap();
         let report = r#"{"epoch":7,"lease_leaves":[],"node_leaves":[]}"#;
         db.execute("INSERT INTO signed VALUES (7, ?1, ?2)", params![[0u8; 24], report]).unwrap();
         drop(db);
         let journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.audits().unwrap(), []);
         assert_eq!(journal.signed(7).unwrap(), Some(LeafSet::new(7, vec![], vec![])));
         assert_eq!(journal.tallies().unwrap(), (vec![], None));
     }

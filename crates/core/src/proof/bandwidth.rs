@@ -125,13 +125,6 @@ pub const fn mbps(bytes: u64, nanos: u64) -> u32 {
     }
 }
 
-/// The figure that counts when several oracles measured one direction: the median, and the lower of two in the middle.
-/// So half of them must err upwards to raise it. None of none. Sorts `figures`.
-pub fn lower_median(figures: &mut [u32]) -> Option<u32> {
-    figures.sort_unstable();
-    figures.get(figures.len().saturating_sub(1) / 2).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,14 +176,5 @@ mod tests {
         assert_eq!(mbps(5_000_000, 2_000_000_001), 19);
         assert_eq!(mbps(1, 0), 0);
         assert_eq!(mbps(u64::MAX, 1), MAX_MBPS);
-    }
-
-    #[test]
-    fn of_two_in_the_middle_the_lower_one_counts() {
-        assert_eq!(lower_median(&mut []), None);
-        assert_eq!(lower_median(&mut [7]), Some(7));
-        assert_eq!(lower_median(&mut [9, 7]), Some(7));
-        assert_eq!(lower_median(&mut [u32::MAX, 7, 9]), Some(9));
-        assert_eq!(lower_median(&mut [u32::MAX, 9, 0, u32::MAX]), Some(9));
     }
 }

@@ -21,6 +21,7 @@ mod link;
 pub mod matrix;
 pub mod memory;
 mod seed;
+pub mod statement;
 
 pub use commit::{check_size, Commit, Task, COMMIT_LEN, MAX_N, MAX_ROUNDS, MIN_N};
 pub use entry::{

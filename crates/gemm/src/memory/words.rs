@@ -1,7 +1,7 @@
 //! Where the words of a fill are: main memory here, a card's in [`crate::cuda`].
 
 use super::{progress::Counter, tree::KeptTree};
-use crate::ProveError;
+use crate::{cpu::free_bytes, ProveError};
 use millrace_core::proof::memory::{addresses, walk, walk_start, Layout, Word, REFERENCES, WORD_LEN};
 use rayon::prelude::*;
 use std::{convert::Infallible, ops::Range};
@@ -92,10 +92,13 @@ pub(super) fn references(previous: &Word, finished: &[Word]) -> [Word; REFERENCE
 fn room_for(count: u64) -> Result<Vec<Word>, ProveError> {
     let mut words = vec![];
     let size = usize::try_from(count).unwrap_or(usize::MAX);
-    words.try_reserve_exact(size).map_err(|_| ProveError::Backend {
-        backend: "the memory of this machine",
-        reason: format!("it has no {} MiB to fill", (count * WORD_LEN as u64) >> 20),
-    })?;
+    let needed_bytes = count * WORD_LEN as u64;
+    // More can be reserved than there is: whoever then writes to it is killed.
+    let is_free = free_bytes().is_none_or(|free| needed_bytes <= free);
+    if !is_free || words.try_reserve_exact(size).is_err() {
+        let reason = format!("it has no {} MiB to fill", needed_bytes >> 20);
+        return Err(ProveError::Backend { backend: "the memory of this machine", reason });
+    }
     words.resize(size, [0; WORD_LEN]);
     Ok(words)
 }
