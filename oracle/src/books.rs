@@ -23,7 +23,7 @@ const MAX_RECORDS: usize = 16_384;
 const MAX_DISPUTES: usize = 4_096;
 
 /// Time between two attempts to measure one node's link.
-pub const LINK_EVERY: Duration = Duration::from_secs(300);
+const LINK_EVERY: Duration = Duration::from_secs(300);
 
 /// Leases under watch, by account.
 pub type LeaseBook = HashMap<[u8; 32], LeaseWatch>;
@@ -63,7 +63,7 @@ pub struct AuditBook {
     pub records: BTreeMap<AuditKey, AuditEntry>,
     /// What this oracle last measured of a node's link: from it and to it.
     pub transfers: HashMap<[u8; 32], [Transfer; 2]>,
-    /// When a node's link was last asked for: one that would drip is not asked for again at once.
+    /// When each node's link was last measured, or tried to be.
     pub links: HashMap<[u8; 32], Instant>,
 }
 
@@ -134,6 +134,15 @@ impl AuditBook {
             MemoryTest::Filled { share, .. } => Some(share),
             _ => None,
         }
+    }
+
+    /// Whether a node's link may be measured now; then it may not again for a while, whatever comes of it.
+    pub fn may_measure(&mut self, node: &[u8; 32]) -> bool {
+        let may = self.links.get(node).is_none_or(|at| at.elapsed() >= LINK_EVERY);
+        if may {
+            self.links.insert(*node, Instant::now());
+        }
+        may
     }
 
     /// Marks what an accepted report has.

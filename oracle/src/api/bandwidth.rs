@@ -1,7 +1,7 @@
 //! The bandwidth of a node: this oracle measures it and states it, and hears what the others stated.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -16,7 +16,6 @@ use millrace_wire::{ApiError, Link, Verified};
 
 use super::audits::{audited, find_node, read, refuse_commit, Audited};
 use super::Api;
-use crate::books::LINK_EVERY;
 use crate::daemon::Daemon;
 use crate::decide::intake::CommitRefusal;
 use crate::decide::statements::{is_fresh, Expected};
@@ -53,9 +52,8 @@ pub(crate) async fn link(
     let permit = api.measuring.clone().try_acquire_owned().map_err(|_| {
         ApiError::unavailable("this oracle measures other links at the moment", "try again in some seconds")
     })?;
-    let asked = api.daemon.audits().links.insert(node, Instant::now());
-    if asked.is_some_and(|at| at.elapsed() < LINK_EVERY) {
-        return Err(ApiError::too_many("this link was asked for a moment ago", "ask again in five minutes"));
+    if !api.daemon.audits().may_measure(&node) {
+        return Err(ApiError::too_many("this link was measured a moment ago", "ask again in five minutes"));
     }
     let from_peer = Transfer {
         deployment_id: view.config.deployment_id,
