@@ -31,7 +31,7 @@ const ANSWER_EPOCHS: u64 = 2;
 /// Longest an audit is made to take at the claimed speed, milliseconds; with short epochs a quarter of one.
 const TARGET_MILLIS: u64 = 3_000;
 
-/// Longest that the bundle waits for the answer about the memory; with short epochs a quarter of one.
+/// Longest that the bundle waits for the answer about the memory; with short epochs half of one.
 const MEMORY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Longest that an oracle may take to take statements: the bundle comes after them.
@@ -363,7 +363,7 @@ async fn state_memory(
 ) -> Vec<Statement> {
     let Some(memory) = memory else { return Vec::new() };
     let epoch_secs = u64::try_from(view.epoch_secs()).unwrap_or(1);
-    let within = MEMORY_WITHIN.min(Duration::from_secs(epoch_secs) / 4);
+    let within = MEMORY_WITHIN.min(Duration::from_secs(epoch_secs) / 2);
     let answered = async {
         match memory.await.context("a proof of memory panicked")?? {
             Some(walked) => walked.answer(agent, commit, beacon, within, stop_memory).await,
