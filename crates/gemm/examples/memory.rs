@@ -127,8 +127,8 @@ fn loopback(direction: Direction) -> Result<(), Box<dyn Error>> {
     finish(&mut link)?;
     peer.join().expect("the peer does not panic")?;
     println!(
-        "{direction:?}: {} Mbit/s, {} MB in {} ms",
-        measured.mbps(),
+        "{direction:?}: {:.1} Gbit/s, {} MB in {} ms",
+        measured.bytes as f64 * 8.0 / measured.nanos as f64,
         measured.bytes / 1_000_000,
         measured.nanos / 1_000_000
     );
