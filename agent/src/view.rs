@@ -8,6 +8,7 @@ use millrace::state::{Beacons, Config, Lease, Node, Oracle, OracleSet, Provider,
 use millrace_client::ix::Market;
 use millrace_client::{endpoint, fetch, fetch_all, field_offset, pda, Chain, Pubkey};
 use millrace_core::epoch::epoch_starts_at;
+use millrace_core::proof::statement::is_quorum;
 
 /// One oracle and where its daemon answers.
 #[derive(Clone, Debug)]
@@ -111,8 +112,8 @@ impl View {
 
     /// Whether oracles of `weight` are a quorum.
     pub fn is_quorum(&self, weight: u64) -> bool {
-        let total: u128 = self.seats.iter().map(|seat| u128::from(seat.weight)).sum();
-        u128::from(weight) * 10_000 > u128::from(self.config.params.quorum_bps) * total
+        let total = self.seats.iter().fold(0u64, |sum, seat| sum.saturating_add(seat.weight));
+        is_quorum(weight, total, self.config.params.quorum_bps)
     }
 }
 

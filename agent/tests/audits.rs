@@ -18,8 +18,9 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use millrace::constants::ENDPOINT_LEN;
 use millrace::state::{Beacon, Beacons, Lease, Node, NodeClass, NodeState, Oracle, OracleSet, Seat};
 use millrace_client::{endpoint, pda, Pubkey};
-use millrace_core::proof::bandwidth::Direction;
+use millrace_core::proof::bandwidth::{Direction, TRANSFER_LEN};
 use millrace_core::proof::memory::{MemoryCommit, WalkCommit};
+use millrace_core::proof::statement::MEMORY_STATEMENT_LEN;
 use millrace_core::proof::{nonce, Commit};
 use millrace_gemm::bandwidth::{finish, measure, Limits};
 use millrace_gemm::memory::verify_memory;
@@ -88,7 +89,7 @@ async fn answer(State(oracle): State<OracleState>, body: Bytes) -> Json<Statemen
     let mut told = oracle.told.lock().unwrap();
     assert!(told.bundles.is_empty(), "the verdict is passed with the bundle");
     told.answers.push(body.to_vec());
-    Json(Statement { statement: vec![3], signature: vec![4] })
+    Json(Statement { statement: vec![3; MEMORY_STATEMENT_LEN], signature: vec![4; 64] })
 }
 
 async fn transfers(State(oracle): State<OracleState>) -> Json<Vec<Statement>> {
@@ -101,8 +102,9 @@ async fn link(State(oracle): State<OracleState>, mut request: Request) -> Result
         for direction in [Direction::FromPeer, Direction::ToPeer] {
             measure(&mut link, direction, &limits, || [7; 32]).unwrap();
         }
-        let transfer = Statement { statement: vec![1], signature: vec![2] };
-        oracle.told.lock().unwrap().transfers = vec![transfer; 3];
+        let transfer = Statement { statement: vec![1; TRANSFER_LEN], signature: vec![2; 64] };
+        let huge = Statement { statement: vec![1; 1 << 20], ..transfer.clone() };
+        oracle.told.lock().unwrap().transfers = vec![transfer, huge];
         finish(&mut link).unwrap();
     })
 }
@@ -251,7 +253,7 @@ async fn memory_that_is_claimed_is_filled_walked_and_answered_for_before_the_ver
     let walks = WalkCommit::from_bytes(&told.walks[0].walks).unwrap();
     assert_eq!(walks.nonce, nonce(&[SECOND_SHARE]));
     verify_memory(&fill, &walks, &beacon_of(EPOCH + 1), &told.answers[0]).unwrap();
-    let memory = vec![Statement { statement: vec![3], signature: vec![4] }];
+    let memory = vec![Statement { statement: vec![3; MEMORY_STATEMENT_LEN], signature: vec![4; 64] }];
     assert_eq!(told.statements[0], Statements { memory, transfers: vec![] }, "what the oracle stated of it");
 }
 
@@ -272,7 +274,7 @@ async fn the_link_of_a_verified_node_is_measured_and_shown_at_its_next_audit() {
         })
         .await;
     let told = audited.told.lock().unwrap();
-    assert_eq!(told.statements[0].transfers, told.transfers[..2], "both directions and no more");
+    assert_eq!(told.statements[0].transfers, told.transfers[..1], "what is no statement is not shown");
     assert!(told.statements[0].memory.is_empty());
     assert!(told.fills.is_empty(), "no memory is claimed");
 }

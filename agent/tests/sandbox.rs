@@ -100,6 +100,16 @@ fn a_job_runs_writes_its_outputs_and_reports_its_exit_code() {
 }
 
 #[test]
+fn an_agent_that_is_nice_itself_runs_jobs_too() {
+    // Of this thread, and so of what it starts.
+    assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) }, 0);
+    for (how, sandbox) in sandboxes("nice") {
+        let ran = sh(&sandbox, "nice");
+        assert_eq!((ran.outcome, &*ran.log), (Outcome::Exited(0), "15\n"), "{how}");
+    }
+}
+
+#[test]
 fn a_python_environment_works_wherever_its_python_lies() {
     let (_folder, environment) = python();
     for (how, sandbox) in sandboxes_of_this_user("python") {

@@ -8,11 +8,17 @@ use std::sync::Arc;
 
 use common::*;
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use millrace::state::{Node, NodeState};
 use millrace_core::proof::bandwidth::{Direction, Transfer};
 use millrace_gemm::bandwidth::serve;
 use millrace_gemm::{prove, queries, Cpu, ProveOptions};
 use millrace_wire::messages::{Figures, Statement, Statements, TRANSFER_PROTOCOL};
 use millrace_wire::{Link, SignedClient, WireError};
+
+/// With a node whose link may be measured.
+async fn verified() -> Stage {
+    Stage::open(Node { state: NodeState::Verified as u8, ..cpu_node() }, |oracle| oracle).await
+}
 
 fn node_url(stage: &Stage) -> String {
     format!("{}/v1/nodes/{}", stage.url, provider_and_node().1)
@@ -43,7 +49,7 @@ fn read(signed: &Statement) -> Transfer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_measured_in_both_directions_stated_and_counted() {
-    let stage = Stage::new().await;
+    let stage = verified().await;
     assert_eq!(transfers(&stage).await, []);
     let stated = measured(&stage).await;
     let [from, to] = &stated[..] else { panic!("{stated:?}") };
@@ -79,7 +85,7 @@ async fn a_link_is_measured_in_both_directions_stated_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sends_other_bytes_or_hangs_up_is_not_measured_and_not_asked_again_at_once() {
-    let stage = Stage::new().await;
+    let stage = verified().await;
     let link = connect(&stage, &stage.agent).await.unwrap();
     at_the_other_end(link, |link| {
         let mut request = [0; 48];
@@ -99,9 +105,11 @@ async fn who_sends_other_bytes_or_hangs_up_is_not_measured_and_not_asked_again_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_operator_gets_a_link_and_only_so_many_are_measured_at_once() {
-    let stage = Stage::new().await;
+    let stage = verified().await;
     let stranger = client(&SigningKey::from_bytes(&[1; 32]));
     assert_eq!(connect(&stage, &stranger).await.err().unwrap().status(), Some(403));
+    let new = Stage::new().await;
+    assert_eq!(connect(&new, &new.agent).await.err().unwrap().status(), Some(409), "not yet verified");
     let mut links = vec![];
     for _ in 0..4 {
         links.push(connect(&stage, &stage.agent).await.unwrap());

@@ -72,7 +72,7 @@ pub fn should_audit(facts: &AuditFacts) -> bool {
         .last_commit_epoch
         .is_some_and(|last| last > node.audit_epoch && epoch <= last.saturating_add(VERDICT_EPOCHS));
     let falls = |period| due(facts.beacon, facts.provider, period);
-    (is_wanting(facts, falls(SPREAD_EPOCHS)) && !is_pending) || falls(facts.every_epochs)
+    !is_pending && (is_wanting(facts, falls(SPREAD_EPOCHS)) || falls(facts.every_epochs))
 }
 
 /// Whether the node lacks figures, or soon will: at once the first time, by lot where it can wait.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail, Context};
 use millrace::state::Node;
 use millrace_client::{keys, Pubkey};
+use millrace_core::proof::bandwidth::TRANSFER_LEN;
 use millrace_core::proof::{nonce, Commit, Task};
 use millrace_gemm::{prove, queries, Backend, ProveOptions, ProvenRun};
 use millrace_wire::messages::{CommitReceipt, CommitRequest, Figures, Share, ShareRequest, Statement, Statements};
@@ -34,11 +35,17 @@ const TARGET_MILLIS: u64 = 3_000;
 /// Longest that the bundle waits for the answer about the memory; with short epochs half of one.
 const MEMORY_WITHIN: Duration = Duration::from_secs(30);
 
+/// What gathering answers may take beyond its deadline.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
 /// Longest that an oracle may take to take statements: the bundle comes after them.
 const STATE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long an oracle is asked again that may see the beacon a moment after this agent did.
 const ASK_FOR: Duration = Duration::from_millis(1_500);
+
+/// Bytes of an ed25519 signature.
+const SIGNATURE_LEN: usize = 64;
 
 /// Time between two attempts to reach an oracle.
 const RETRY_EVERY: Duration = Duration::from_millis(300);
@@ -292,7 +299,15 @@ async fn answer_for(
     let taken: Vec<Seat> = view.seats.iter().filter(|seat| waiting.contains(&seat.authority)).cloned().collect();
     let stop_memory = stop.child_token();
     let _stopped = stop_memory.clone().drop_guard();
-    let prove_memory = |all_full| memory::prove(agent.clone(), commit, view, taken, all_full, stop_memory.clone());
+    let prove_memory = |all_full| {
+        let (agent, stop) = (agent.clone(), stop_memory.clone());
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => bail!("it was stopped"),
+                proven = memory::prove(agent, commit, view, taken, all_full, stop.clone()) => proven,
+            }
+        }
+    };
     let mut memory = all_full.map(|all_full| tokio::spawn(prove_memory(all_full)));
     let last_epoch = commit.epoch.saturating_add(ANSWER_EPOCHS);
     let mut answer: Option<(Statements, Vec<u8>)> = None;
@@ -317,6 +332,7 @@ async fn answer_for(
             }
         };
         let seats: Vec<Seat> = view.seats.iter().filter(|seat| waiting.contains(&seat.authority)).cloned().collect();
+        let is_last = view.epoch == last_epoch;
         let outcomes = each_oracle(agent, &seats, |agent, url| {
             let url = format!("{url}/v1/audits/{}", hex::encode(commit.id()));
             let (statements, bytes) = (statements.clone(), bytes.clone());
@@ -324,6 +340,8 @@ async fn answer_for(
                 let http = agent.http.within(STATE_WITHIN);
                 match http.post::<_, Figures>(&format!("{url}/statements"), &statements).await {
                     Ok(figures) => tracing::debug!(?figures, "statements taken"),
+                    // With the bundle alone it would find other figures than the rest.
+                    Err(error) if !is_last && is_passing(&error) => return Err(error),
                     Err(error) => tracing::debug!("statements not taken: {error}"),
                 }
                 agent.http.post_bytes::<CommitReceipt>(&format!("{url}/bundle"), bytes).await
@@ -363,10 +381,10 @@ async fn state_memory(
 ) -> Vec<Statement> {
     let Some(memory) = memory else { return Vec::new() };
     let epoch_secs = u64::try_from(view.epoch_secs()).unwrap_or(1);
-    let within = MEMORY_WITHIN.min(Duration::from_secs(epoch_secs) / 2);
+    let deadline = Instant::now() + MEMORY_WITHIN.min(Duration::from_secs(epoch_secs) / 2);
     let answered = async {
         match memory.await.context("a proof of memory panicked")?? {
-            Some(walked) => walked.answer(agent, commit, beacon, within, stop_memory).await,
+            Some(walked) => walked.answer(agent, commit, beacon, deadline, stop_memory).await,
             None => Ok(Vec::new()),
         }
     };
@@ -375,7 +393,8 @@ async fn state_memory(
         while next_view(&mut views, stop_memory).await.is_some_and(|view| !is_leased(&view, commit)) {}
     };
     let outcome = tokio::select! {
-        answered = tokio::time::timeout(within, answered) => {
+        // What was gathered at the deadline is there a moment later.
+        answered = tokio::time::timeout_at((deadline + A_MOMENT).into(), answered) => {
             answered.unwrap_or_else(|_| Err(anyhow!("it did not end in time")))
         }
         () = leased => Err(anyhow!("a customer has the machine now")),
@@ -396,7 +415,14 @@ fn is_leased(view: &View, commit: &Commit) -> bool {
 fn stated_transfers(agent: &Agent, commit: &Commit, view: &View) -> Vec<Statement> {
     let mut transfers = agent.transfers(&Pubkey::from(commit.node));
     let of_seats = view.seats.iter().filter_map(|seat| transfers.remove(&seat.authority));
-    of_seats.flat_map(|stated| stated.into_iter().take(2)).collect()
+    let fitting = of_seats.flat_map(|stated| stated.into_iter().take(2));
+    fitting.filter(|statement| has_length(statement, TRANSFER_LEN)).collect()
+}
+
+/// Whether a statement is as long as one of its kind is: an oracle's own affair otherwise, but all of them must fit into one
+/// request.
+pub(super) fn has_length(statement: &Statement, len: usize) -> bool {
+    statement.statement.len() == len && statement.signature.len() == SIGNATURE_LEN
 }
 
 /// Whether an oracle refused an answer for good: sending it again changes nothing.
@@ -404,8 +430,28 @@ fn is_verdict(error: &WireError) -> bool {
     matches!(error.status(), Some(400 | 401 | 403 | 404 | 413 | 422))
 }
 
+/// Whether an oracle could not be reached or was busy: the same may do better a little later.
+fn is_passing(error: &WireError) -> bool {
+    matches!(error.status(), None | Some(429 | 503))
+}
+
 /// Asks the same of every oracle at once.
 pub(super) async fn each_oracle<F, T>(
+    agent: &Arc<Agent>,
+    seats: &[Seat],
+    ask: impl Fn(Arc<Agent>, String) -> F,
+) -> Vec<(Pubkey, Result<T, WireError>)>
+where
+    F: Future<Output = Result<T, WireError>> + Send + 'static,
+    T: Send + 'static,
+{
+    // Each request has its own end.
+    each_oracle_until(Instant::now() + Duration::from_secs(3_600), agent, seats, ask).await
+}
+
+/// Asks the same of every oracle at once, and gives what was answered until `deadline`.
+pub(super) async fn each_oracle_until<F, T>(
+    deadline: Instant,
     agent: &Arc<Agent>,
     seats: &[Seat],
     ask: impl Fn(Arc<Agent>, String) -> F,
@@ -420,5 +466,9 @@ where
         let (oracle, answer) = (seat.authority, ask(agent.clone(), url));
         asked.spawn(async move { (oracle, answer.await) });
     }
-    asked.join_all().await
+    let mut answers = Vec::with_capacity(asked.len());
+    while let Ok(Some(answered)) = tokio::time::timeout_at(deadline.into(), asked.join_next()).await {
+        answers.extend(answered);
+    }
+    answers
 }

@@ -56,10 +56,8 @@ async fn ask_all(agent: &Arc<Agent>, view: &View, measured: &mut Measured) {
     for (node, _) in &view.nodes {
         for seat in &view.seats {
             // A lease may have begun since.
-            if !agent.fresh().is_some_and(|view| view.node(node).is_some_and(is_idle)) {
-                break;
-            }
-            match ask(agent, node, seat, measured).await {
+            let may_measure = agent.fresh().is_some_and(|view| view.node(node).is_some_and(is_idle));
+            match ask(agent, node, seat, measured, may_measure).await {
                 Ok(stated) => agent.keep_transfers(node, &seat.authority, stated),
                 Err(error) => tracing::debug!(oracle = %seat.authority, %node, "the link is not measured: {error:#}"),
             }
@@ -79,12 +77,14 @@ async fn ask(
     node: &Pubkey,
     seat: &Seat,
     measured: &mut Measured,
+    may_measure: bool,
 ) -> anyhow::Result<Vec<Statement>> {
     let url = format!("{}/v1/nodes/{node}", seat.url.as_deref().context("it registered no address")?);
     let stated: Vec<Statement> = agent.http.get(&format!("{url}/transfers")).await?;
     if !stated.is_empty() {
         return Ok(stated);
     }
+    ensure!(may_measure, "the node is at work, or not verified");
     let key = (*node, seat.authority);
     ensure!(measured.get(&key).is_none_or(|at| at.elapsed() >= LINK_EVERY), "it measured a short while ago");
     let mut link = agent.http.connect(&format!("{url}/link"), TRANSFER_PROTOCOL).await?;

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use millrace_client::Pubkey;
 use millrace_core::proof::memory::MemoryTask;
+use millrace_core::proof::statement::MEMORY_STATEMENT_LEN;
 use millrace_core::proof::{nonce, Commit};
 use millrace_gemm::memory::{MemoryFill, MemoryProgress, MemoryWalk};
 use millrace_gemm::Backend;
@@ -14,7 +15,7 @@ use millrace_wire::messages::{MemoryRequest, Share, Statement, WalkReceipt, Walk
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
-use super::audits::{backend_of, each_oracle, patiently, quorum_of_shares};
+use super::audits::{backend_of, each_oracle, each_oracle_until, has_length, patiently, quorum_of_shares};
 use crate::agent::Agent;
 use crate::decide::audit::memory_task;
 use crate::supervisor::blocking;
@@ -23,8 +24,11 @@ use crate::view::{Seat, View};
 /// What oracles have that are slower with their share than a quorum: the clocks of the others run.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Longest that an oracle may take to hear of a fill, and that the node's GPUs wait for each other.
-const TELL_WITHIN: Duration = Duration::from_secs(1);
+/// What an oracle answers that has not heard of all the node's GPUs (RFC 8470), and when it is asked again.
+const TOO_EARLY: u16 = 425;
+const ASK_AGAIN: Duration = Duration::from_millis(30);
+
+/// Longest that the node's GPUs wait for each other.
 const ALL_FULL_WITHIN: Duration = Duration::from_secs(20);
 
 /// Walks that oracles were told of: what is needed to answer for them, but the memory itself. A job may want that before
@@ -51,16 +55,21 @@ pub(super) async fn prove(
     let fill = Arc::new(fill(backend, task, &stop).await?);
     let request = MemoryRequest { commit: fill.commit().to_bytes().to_vec() };
     let path = format!("/v1/audits/{}", hex::encode(commit.id()));
-    let tell = |agent: Arc<Agent>, url: String| {
+    // Shares are given when all of the node's GPUs are full: no oracle is asked before they are, and none waits for another.
+    tokio::time::timeout(ALL_FULL_WITHIN, all_full.wait()).await.context("the node's other GPUs are not full")?;
+    let shares = quorum_of_shares(&agent, &view, &seats, GRACE, |agent, url| {
         let (url, request) = (format!("{url}{path}/memory"), request.clone());
-        async move { agent.http.within(TELL_WITHIN).post::<_, Share>(&url, &request).await }
-    };
-    if node.gpu_count > 1 {
-        // Shares are given when the last of the GPUs is full; only then is it of use to ask for them.
-        each_oracle(&agent, &seats, tell).await;
-        tokio::time::timeout(ALL_FULL_WITHIN, all_full.wait()).await.context("the node's other GPUs are not full")?;
-    }
-    let shares = quorum_of_shares(&agent, &view, &seats, GRACE, tell).await?;
+        async move {
+            loop {
+                match agent.http.post::<_, Share>(&url, &request).await {
+                    // Another of the GPUs has not told this oracle yet.
+                    Err(error) if error.status() == Some(TOO_EARLY) => tokio::time::sleep(ASK_AGAIN).await,
+                    answer => return answer,
+                }
+            }
+        }
+    });
+    let shares = shares.await?;
     let second = nonce(&shares.iter().map(|share| share.share).collect::<Vec<_>>());
     let walk = blocking({
         let (fill, go_on) = (fill.clone(), go_on(&stop));
@@ -94,28 +103,28 @@ async fn send_walks(agent: Arc<Agent>, oracles: Vec<Seat>, path: String, request
 }
 
 impl Walked {
-    /// Fills the memory once more, answers to every oracle that gave a share, and gathers what they state.
+    /// Fills the memory once more, answers to every oracle that gave a share, and gathers what they state until `deadline`.
     pub(super) async fn answer(
         self,
         agent: &Arc<Agent>,
         commit: &Commit,
         next_beacon: [u8; 32],
-        within: Duration,
+        deadline: Instant,
         stop: &CancellationToken,
     ) -> anyhow::Result<Vec<Statement>> {
         let fill = fill(backend_of(agent, &commit.task())?, self.task, stop).await?;
         let walk = self.walk;
         let bytes = blocking(move || fill.try_answer(&walk, &next_beacon)).await??;
-        let answers = each_oracle(agent, &self.oracles, |agent, url| {
+        let within = deadline.saturating_duration_since(Instant::now());
+        let answers = each_oracle_until(deadline, agent, &self.oracles, |agent, url| {
             let url = format!("{url}/v1/audits/{}/memory/answer", hex::encode(commit.id()));
-            // One that takes longer is not waited for: a quorum is enough.
-            let (http, bytes) = (agent.http.within(within / 2), bytes.clone());
+            let (http, bytes) = (agent.http.within(within), bytes.clone());
             async move { patiently(|| http.post_bytes::<Statement>(&url, bytes.clone())).await }
         });
         let stated = answers.await.into_iter().filter_map(|(oracle, answer)| {
             answer.inspect_err(|error| tracing::warn!(%oracle, "no word about the memory: {error}")).ok()
         });
-        Ok(stated.collect())
+        Ok(stated.filter(|statement| has_length(statement, MEMORY_STATEMENT_LEN)).collect())
     }
 }
 

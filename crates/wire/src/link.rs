@@ -25,7 +25,7 @@ trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 /// Either end of the connection. Reads and writes block: use it where that is allowed
-/// ([`tokio::task::spawn_blocking`]). Ten seconds without a byte end it, and a minute and a half in all.
+/// ([`tokio::task::spawn_blocking`]). Ten seconds without a byte end it, and so does the first read or write after a minute and a half.
 pub struct Link {
     stream: SyncIoBridge<Pin<Box<dyn Stream>>>,
     ends_at: Instant,

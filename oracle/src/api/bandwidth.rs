@@ -15,13 +15,14 @@ use millrace_wire::messages::{Figures, Statement, Statements, TRANSFER_PROTOCOL}
 use millrace_wire::{ApiError, Link, Verified};
 
 use super::audits::{audited, find_node, read, refuse_commit, Audited};
+use super::nodes::NodeInfo;
 use super::Api;
 use crate::daemon::Daemon;
 use crate::decide::intake::CommitRefusal;
 use crate::decide::statements::{is_fresh, Expected};
 use crate::view::View;
 
-/// Longest one direction may take.
+/// Longest one transfer may take: a link that does not bring 4 MiB in it, of 1.1 Mbit/s, is not measured.
 const MEASURE_WITHIN: Duration = Duration::from_secs(30);
 
 /// `GET /v1/nodes/{node}/transfers`: what this oracle last measured of the node's link, signed; nothing when that is too
@@ -32,7 +33,7 @@ pub(crate) async fn transfers(
     verified: Verified,
 ) -> Result<Json<Vec<Statement>>, ApiError> {
     let view = api.view()?;
-    let node = own_node(&api, &node, &view, &verified).await?;
+    let (node, _) = own_node(&api, &node, &view, &verified).await?;
     let stated = fresh_transfers(&api, &node, &view);
     Ok(Json(stated.into_iter().flatten().map(|transfer| api.sign(&transfer.to_bytes())).collect()))
 }
@@ -45,7 +46,10 @@ pub(crate) async fn link(
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let view = api.view()?;
-    let node = own_node(&api, &node, &view, &verified).await?;
+    let (node, info) = own_node(&api, &node, &view, &verified).await?;
+    if !info.is_verified {
+        return Err(ApiError::conflict("only a verified node's link is measured", "ask after the first audit"));
+    }
     if fresh_transfers(&api, &node, &view).is_some() {
         return Err(ApiError::conflict("this link was measured not long ago", "ask for the transfers"));
     }
@@ -103,7 +107,8 @@ pub(crate) async fn statements(
         deployment_id: view.config.deployment_id,
         node: entry.record.commit.node,
         commit_id: entry.commit_id,
-        epoch: view.epoch,
+        // Whenever it is shown, it is judged alike.
+        epoch: entry.record.commit.epoch,
         epoch_secs: epoch_secs(&view),
         seats: &seats,
         quorum_bps: view.config.params.quorum_bps,
@@ -119,11 +124,12 @@ pub(crate) async fn statements(
 }
 
 /// The node, if the asker signs for it now.
-async fn own_node(api: &Api, node: &str, view: &View, verified: &Verified) -> Result<[u8; 32], ApiError> {
+async fn own_node(api: &Api, node: &str, view: &View, verified: &Verified) -> Result<([u8; 32], NodeInfo), ApiError> {
     let key = node.parse::<Pubkey>();
     let node = key.map_err(|_| ApiError::bad_request("this is no node's address", "base58 of 32 bytes"))?.to_bytes();
-    match find_node(api, &node, view).await?.operator_at(view.epoch) == verified.key {
-        true => Ok(node),
+    let info = find_node(api, &node, view).await?;
+    match info.operator_at(view.epoch) == verified.key {
+        true => Ok((node, info)),
         false => Err(refuse_commit(CommitRefusal::WrongOperator)),
     }
 }

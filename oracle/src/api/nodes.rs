@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use millrace::state::{Node, NodeClass, Provider};
+use millrace::state::{Node, NodeClass, NodeState, Provider};
 use millrace_client::{fetch, Chain, ChainError, Pubkey};
 
 /// Nodes remembered in one epoch.
@@ -14,6 +14,8 @@ const MAX_NODES: usize = 4_096;
 pub(crate) struct NodeInfo {
     /// Whether it is of class GPU.
     pub is_gpu: bool,
+    /// Whether it is verified.
+    pub is_verified: bool,
     /// Its GPUs; one for class CPU.
     pub gpu_count: u16,
     /// Speed it claims, gops.
@@ -48,7 +50,8 @@ impl NodeDirectory {
         let Some(provider) = fetch::<Provider>(chain, &account.provider).await? else { return Ok(None) };
         let is_gpu = account.class == NodeClass::Gpu as u8;
         let gpu_count = account.gpu_count.max(1);
-        let info = NodeInfo { is_gpu, gpu_count, claimed_gops: account.claimed_gops, provider };
+        let is_verified = account.state == NodeState::Verified as u8;
+        let info = NodeInfo { is_gpu, is_verified, gpu_count, claimed_gops: account.claimed_gops, provider };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 == epoch && known.1.len() < MAX_NODES {
             known.1.insert(*node, info);

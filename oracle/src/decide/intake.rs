@@ -1,5 +1,6 @@
 //! Whether a commit may be measured: everything about it but the computation itself.
 
+use millrace_core::proof::statement::is_quorum;
 use millrace_core::proof::{nonce, Commit};
 
 /// Smallest n a GPU may be measured with; smaller computations are for class CPU.
@@ -133,11 +134,6 @@ pub struct Givers<'a> {
     pub seats: &'a [ShareGiver],
     /// Weight the givers together must exceed: `weight × 10,000 > quorum_bps × total`.
     pub quorum_bps: u16,
-}
-
-/// Whether oracles of weight `got` are a quorum of `total`.
-pub fn is_quorum(got: u64, total: u64, quorum_bps: u16) -> bool {
-    u128::from(got) * 10_000 > u128::from(quorum_bps) * u128::from(total)
 }
 
 /// Checks that a nonce is made of these shares: of a quorum of distinct seats in order, this oracle's among them.

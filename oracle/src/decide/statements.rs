@@ -22,7 +22,7 @@ pub struct Expected<'a> {
     pub node: [u8; 32],
     /// `Commit::id` of the audit.
     pub commit_id: [u8; 32],
-    /// The current epoch.
+    /// Epoch of the audit.
     pub epoch: u64,
     /// Length of an epoch, seconds.
     pub epoch_secs: u64,
@@ -44,7 +44,7 @@ impl Expected<'_> {
         for signed in statements {
             let Some(stated) = MemoryStatement::from_bytes(&signed.0) else { continue };
             let is_this = (stated.deployment_id, stated.commit_id) == (self.deployment_id, self.commit_id);
-            if let Some(seat) = self.seat_that_signed(&stated.oracle, signed).filter(|_| is_this) {
+            if let Some(seat) = is_this.then(|| self.seat_that_signed(&stated.oracle, signed)).flatten() {
                 by_seat[seat].get_or_insert(stated.vram_mib);
             }
         }
@@ -59,7 +59,7 @@ impl Expected<'_> {
             let Ok(stated) = Transfer::from_bytes(&signed.0) else { continue };
             let is_this = (stated.deployment_id, stated.peer) == (self.deployment_id, self.node)
                 && is_fresh(stated.epoch, self.epoch, self.epoch_secs);
-            if let Some(seat) = self.seat_that_signed(&stated.measurer, signed).filter(|_| is_this) {
+            if let Some(seat) = is_this.then(|| self.seat_that_signed(&stated.measurer, signed)).flatten() {
                 by_seat[seat][stated.direction as usize].get_or_insert(stated.mbps());
             }
         }

@@ -38,16 +38,21 @@ impl MemoryStatement {
     }
 }
 
+/// Whether oracles of this weight are a quorum of all: `weight × 10,000 > quorum_bps × total_weight`.
+pub fn is_quorum(weight: u64, total_weight: u64, quorum_bps: u16) -> bool {
+    u128::from(weight) * 10_000 > u128::from(quorum_bps) * u128::from(total_weight)
+}
+
 /// The largest figure that a quorum states, or more: `(weight, figure)` of each oracle that stated one; 0 when too few did.
-/// `weight × 10,000 > quorum_bps × total` is a quorum. Sorts `stated`.
+/// Sorts `stated`.
 ///
 /// Whoever is left out counts as 0, so nothing is gained by leaving out the oracle with the lowest figure.
 pub fn quorum_figure(stated: &mut [(u64, u32)], total_weight: u64, quorum_bps: u16) -> u32 {
     stated.sort_unstable_by_key(|(_, figure)| core::cmp::Reverse(*figure));
-    let mut weight = 0u128;
+    let mut weight = 0u64;
     for (of_one, figure) in stated {
-        weight += u128::from(*of_one);
-        if weight * 10_000 > u128::from(quorum_bps) * u128::from(total_weight) {
+        weight = weight.saturating_add(*of_one);
+        if is_quorum(weight, total_weight, quorum_bps) {
             return *figure;
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     backend::ProveError,
     memory::{Counter, KeptTree, MemoryFill, MemoryWatch, TreeOfBands, WordHasher, Words},
 };
-use cudarc::driver::{CudaSlice, CudaStream, DriverError};
+use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError};
 use millrace_core::{
     merkle::{TreeNode, EMPTY},
     proof::memory::{fill_seed, MemoryTask, Word, SLICES, WORD_LEN},
@@ -23,8 +23,20 @@ struct CardWords {
     /// Locked for each use, not for as long as the words are there: rounds go on beside them.
     cuda: Cuda,
     words: CudaSlice<u8>,
+    /// Dropped after the words.
+    _freed: Freed,
     /// So many words are hashed, or walks done, at once: 2 to this power.
     band_depth: u32,
+}
+
+/// Memory that was freed goes back to the driver, and to others, when the card has come to the end of its work.
+struct Freed(Arc<CudaContext>);
+
+impl Drop for Freed {
+    fn drop(&mut self) {
+        // A card that fails now has nobody to be told.
+        let _ = self.0.synchronize();
+    }
 }
 
 impl Cuda {
@@ -44,7 +56,7 @@ impl Cuda {
             stream.synchronize().map_err(told)?;
             counter.add(u64::from(lanes) * u64::from(steps))?;
         }
-        let words = CardWords { cuda: self.clone(), words, band_depth };
+        let words = CardWords { cuda: self.clone(), words, _freed: Freed(card.context.clone()), band_depth };
         let tree = words.tree(&card, layout.words(), None, &counter)?;
         Ok(MemoryFill::made(task, layout, Box::new(words), tree))
     }
