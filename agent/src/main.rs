@@ -86,8 +86,18 @@ impl RunFlags {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+/// Longest that what still runs on a thread of its own may take when all else has stopped: the measurement of a link would
+/// take a minute and a half.
+const LAST_THREADS: Duration = Duration::from_secs(1);
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let outcome = runtime.block_on(run());
+    runtime.shutdown_timeout(LAST_THREADS);
+    outcome
+}
+
+async fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(flags) => {
             // RUST_LOG overrides; the log goes to stderr.

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -63,8 +64,18 @@ fn settings(flags: &Flags) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+/// Longest that what still runs on a thread of its own may take when all else has stopped: the measurement of a link would
+/// take a minute and a half.
+const LAST_THREADS: Duration = Duration::from_secs(1);
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let outcome = runtime.block_on(run());
+    runtime.shutdown_timeout(LAST_THREADS);
+    outcome
+}
+
+async fn run() -> anyhow::Result<()> {
     let flags = Flags::parse();
     // RUST_LOG overrides; the log goes to stderr.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
