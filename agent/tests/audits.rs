@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -40,6 +41,8 @@ const EPOCH: u64 = 250;
 /// What an oracle was told.
 #[derive(Default)]
 struct Told {
+    /// GPUs whose memories must be full before any share of the walks is given.
+    gpus: usize,
     commits: Vec<CommitRequest>,
     bundles: Vec<Vec<u8>>,
     fills: Vec<MemoryCommit>,
@@ -58,7 +61,7 @@ struct OracleState {
 
 async fn share(State(oracle): State<OracleState>, asker: Verified, body: Bytes) -> Json<Share> {
     let asked: ShareRequest = serde_json::from_slice(&body).unwrap();
-    assert_eq!((asker.key, asked.epoch, asked.gpu_index), (oracle.operator, EPOCH, 0));
+    assert_eq!((asker.key, asked.epoch), (oracle.operator, EPOCH));
     Json(Share { oracle: oracle.key, share: SHARE })
 }
 
@@ -74,10 +77,17 @@ async fn bundle(State(oracle): State<OracleState>, body: Bytes) -> Json<CommitRe
     Json(CommitReceipt { commit_id: [0; 32], gops: 1 })
 }
 
-async fn fill(State(oracle): State<OracleState>, body: Bytes) -> Json<Share> {
+async fn fill(State(oracle): State<OracleState>, body: Bytes) -> Result<Json<Share>, ApiError> {
     let request: MemoryRequest = serde_json::from_slice(&body).unwrap();
-    oracle.told.lock().unwrap().fills.push(MemoryCommit::from_bytes(&request.commit).unwrap());
-    Json(Share { oracle: oracle.key, share: SECOND_SHARE })
+    let commit = MemoryCommit::from_bytes(&request.commit).unwrap();
+    let mut told = oracle.told.lock().unwrap();
+    if !told.fills.contains(&commit) {
+        told.fills.push(commit);
+    }
+    match told.fills.len() < told.gpus {
+        true => Err(ApiError::new(StatusCode::TOO_EARLY, "the other GPU is not full", "ask when it is")),
+        false => Ok(Json(Share { oracle: oracle.key, share: SECOND_SHARE })),
+    }
 }
 
 async fn walks(State(oracle): State<OracleState>, body: Bytes) -> Json<WalkReceipt> {
@@ -87,7 +97,7 @@ async fn walks(State(oracle): State<OracleState>, body: Bytes) -> Json<WalkRecei
 
 async fn answer(State(oracle): State<OracleState>, body: Bytes) -> Json<Statement> {
     let mut told = oracle.told.lock().unwrap();
-    assert!(told.bundles.is_empty(), "the verdict is passed with the bundle");
+    assert!(told.bundles.len() < told.gpus.max(1), "the verdict is passed with the bundle");
     told.answers.push(body.to_vec());
     Json(Statement { statement: vec![3; MEMORY_STATEMENT_LEN], signature: vec![4; 64] })
 }
@@ -111,7 +121,7 @@ async fn link(State(oracle): State<OracleState>, mut request: Request) -> Result
 
 async fn statements(State(oracle): State<OracleState>, body: Bytes) -> Json<Figures> {
     let mut told = oracle.told.lock().unwrap();
-    assert!(told.bundles.is_empty(), "the verdict is passed with the bundle");
+    assert!(told.bundles.len() < told.gpus.max(1), "the verdict is passed with the bundle");
     told.statements.push(serde_json::from_slice(&body).unwrap());
     Json(Figures::default())
 }
@@ -255,6 +265,36 @@ async fn memory_that_is_claimed_is_filled_walked_and_answered_for_before_the_ver
     verify_memory(&fill, &walks, &beacon_of(EPOCH + 1), &told.answers[0]).unwrap();
     let memory = vec![Statement { statement: vec![3; MEMORY_STATEMENT_LEN], signature: vec![4; 64] }];
     assert_eq!(told.statements[0], Statements { memory, transfers: vec![] }, "what the oracle stated of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gpus_of_a_node_fill_before_any_of_them_walks() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 0).await;
+    audited.told.lock().unwrap().gpus = 2;
+    let two =
+        Node { gpu_count: 2, class: NodeClass::Cpu as u8, claimed_gops: 2, claimed_vram_mib: 1, ..Node::zeroed() };
+    audited.market.chain.set(audited.node, &two);
+    audited
+        .while_agent_runs(async {
+            audited.until(|told| told.walks.len() == 2).await;
+            audited.latch(EPOCH + 1);
+            audited.until(|told| told.bundles.len() == 2).await;
+        })
+        .await;
+    let told = audited.told.lock().unwrap();
+    let mut gpus: Vec<u32> = told.fills.iter().map(|fill| fill.task.gpu_index).collect();
+    gpus.sort_unstable();
+    assert_eq!(gpus, [0, 1]);
+    assert!(told.statements.iter().all(|statements| statements.memory.len() == 1), "each of its own memory");
+    for answer in &told.answers {
+        let is_of = |fill: &&MemoryCommit| {
+            let walked = told.walks.iter().map(|walks| WalkCommit::from_bytes(&walks.walks).unwrap());
+            let mut walks = walked.filter(|walks| walks.memory_id == fill.id());
+            walks.any(|walks| verify_memory(fill, &walks, &beacon_of(EPOCH + 1), answer).is_ok())
+        };
+        assert_eq!(told.fills.iter().filter(is_of).count(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
