@@ -43,6 +43,8 @@ const EPOCH: u64 = 250;
 struct Told {
     /// GPUs whose memories must be full before any share of the walks is given.
     gpus: usize,
+    /// Whether it refuses the next statements.
+    is_busy: bool,
     commits: Vec<CommitRequest>,
     bundles: Vec<Vec<u8>>,
     fills: Vec<MemoryCommit>,
@@ -73,7 +75,9 @@ async fn commit(State(oracle): State<OracleState>, body: Bytes) -> Json<CommitRe
 }
 
 async fn bundle(State(oracle): State<OracleState>, body: Bytes) -> Json<CommitReceipt> {
-    oracle.told.lock().unwrap().bundles.push(body.to_vec());
+    let mut told = oracle.told.lock().unwrap();
+    assert!(told.statements.len() > told.bundles.len(), "a bundle without what else is to count");
+    told.bundles.push(body.to_vec());
     Json(CommitReceipt { commit_id: [0; 32], gops: 1 })
 }
 
@@ -119,11 +123,14 @@ async fn link(State(oracle): State<OracleState>, mut request: Request) -> Result
     })
 }
 
-async fn statements(State(oracle): State<OracleState>, body: Bytes) -> Json<Figures> {
+async fn statements(State(oracle): State<OracleState>, body: Bytes) -> Result<Json<Figures>, ApiError> {
     let mut told = oracle.told.lock().unwrap();
+    if std::mem::take(&mut told.is_busy) {
+        return Err(ApiError::unavailable("busy", "try again"));
+    }
     assert!(told.bundles.len() < told.gpus.max(1), "the verdict is passed with the bundle");
     told.statements.push(serde_json::from_slice(&body).unwrap());
-    Json(Figures::default())
+    Ok(Json(Figures::default()))
 }
 
 /// A market with one oracle of `weight` out of `total`, a node not yet measured, and the beacon of the epoch.
@@ -265,6 +272,40 @@ async fn memory_that_is_claimed_is_filled_walked_and_answered_for_before_the_ver
     verify_memory(&fill, &walks, &beacon_of(EPOCH + 1), &told.answers[0]).unwrap();
     let memory = vec![Statement { statement: vec![3; MEMORY_STATEMENT_LEN], signature: vec![4; 64] }];
     assert_eq!(told.statements[0], Statements { memory, transfers: vec![] }, "what the oracle stated of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_oracle_too_busy_for_statements_gets_the_bundle_after_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 0).await;
+    audited.told.lock().unwrap().is_busy = true;
+    audited
+        .while_agent_runs(async {
+            audited.until(|told| !told.commits.is_empty()).await;
+            audited.latch(EPOCH + 1);
+            audited.until(|told| !told.bundles.is_empty()).await;
+        })
+        .await;
+    let told = audited.told.lock().unwrap();
+    assert!(!told.is_busy && told.statements.len() == 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_memory_that_a_customer_leased_meanwhile_is_not_answered_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let audited = Audited::new(dir.path(), 0).await;
+    let claiming = Node { gpu_count: 1, class: NodeClass::Cpu as u8, claimed_vram_mib: 1, ..Node::zeroed() };
+    audited.market.chain.set(audited.node, &claiming);
+    audited
+        .while_agent_runs(async {
+            audited.until(|told| !told.walks.is_empty()).await;
+            audited.market.chain.set(audited.node, &Node { lease: [1; 32].into(), ..claiming });
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            audited.latch(EPOCH + 1);
+            audited.until(|told| !told.bundles.is_empty()).await;
+        })
+        .await;
+    assert!(audited.told.lock().unwrap().answers.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

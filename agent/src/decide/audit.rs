@@ -256,6 +256,7 @@ mod tests {
         let after = |last| AuditFacts { last_commit_epoch: Some(last), ..facts(&fresh, &[3; 32]) };
         assert!(!should_audit(&AuditFacts { every_epochs: 1, ..after(10) }), "two commits in an epoch are a fraud");
         assert!(!should_audit(&after(9)) && !should_audit(&after(7)));
+        assert!(!should_audit(&AuditFacts { every_epochs: 1, ..after(9) }), "its answer and a timed run at once");
         assert!(should_audit(&after(6)), "that verdict got lost");
         let applied = Node { audit_epoch: 9, ..fresh };
         let again = AuditFacts { last_commit_epoch: Some(9), ..facts(&applied, &[3; 32]) };

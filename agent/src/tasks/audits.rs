@@ -1,7 +1,6 @@
 //! An audit's conversation: shares, a run, a commit, and the answer to the next beacon's queries.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use tokio::sync::Barrier;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::ask::{each_oracle, is_passing, is_verdict, patiently, quorum_of_shares, ASK_FOR};
 use super::memory::{self, Walked};
 use super::next_view;
 use crate::agent::Agent;
@@ -41,14 +41,8 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 /// Longest that an oracle may take to take statements: the bundle comes after them.
 const STATE_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long an oracle is asked again that may see the beacon a moment after this agent did.
-const ASK_FOR: Duration = Duration::from_millis(1_500);
-
 /// Bytes of an ed25519 signature.
 const SIGNATURE_LEN: usize = 64;
-
-/// Time between two attempts to reach an oracle.
-const RETRY_EVERY: Duration = Duration::from_millis(300);
 
 /// Runs audits until stopped.
 ///
@@ -172,53 +166,6 @@ async fn ask_shares(agent: &Arc<Agent>, order: &Order) -> anyhow::Result<Vec<Sha
     quorum_of_shares(agent, &order.view, &order.view.seats, ASK_FOR, ask).await
 }
 
-/// Asks all of `seats`, which are in seat order, for a share at once. Once a quorum has given them, the others have `grace`
-/// more: whoever is slow holds nobody up. In seat order.
-pub(super) async fn quorum_of_shares<F>(
-    agent: &Arc<Agent>,
-    view: &View,
-    seats: &[Seat],
-    grace: Duration,
-    ask: impl Fn(Arc<Agent>, String) -> F,
-) -> anyhow::Result<Vec<Share>>
-where
-    F: Future<Output = Result<Share, WireError>> + Send + 'static,
-{
-    let mut asked = JoinSet::new();
-    for (place, seat) in seats.iter().enumerate() {
-        let Some(url) = seat.url.clone() else { continue };
-        let answer = ask(agent.clone(), url);
-        asked.spawn(async move { (place, answer.await) });
-    }
-    let mut shares = BTreeMap::new();
-    let mut weight = 0u64;
-    let mut wait_until = Instant::now() + ASK_FOR;
-    while let Ok(Some(answered)) = tokio::time::timeout_at(wait_until.into(), asked.join_next()).await {
-        let (place, answer) = answered?;
-        let seat = &seats[place];
-        match answer {
-            Ok(share) if share.oracle == seat.authority.to_bytes() => {
-                weight = weight.saturating_add(seat.weight);
-                shares.insert(place, share);
-            }
-            Ok(_) => tracing::warn!(oracle = %seat.authority, "an oracle gave a share in another's name"),
-            Err(error) => tracing::warn!(oracle = %seat.authority, "no share: {error:#}"),
-        }
-        if view.is_quorum(weight) {
-            wait_until = wait_until.min(Instant::now() + grace);
-        }
-    }
-    match view.is_quorum(weight) {
-        true => Ok(shares.into_values().collect()),
-        false => bail!("only {} of {} oracles gave a share, which is no quorum", shares.len(), view.seats.len()),
-    }
-}
-
-/// Whether an oracle just has not seen yet what this agent saw.
-fn is_early(error: &WireError) -> bool {
-    matches!(error.status(), Some(409 | 503))
-}
-
 /// What computes for the GPU of a task.
 pub(super) fn backend_of(agent: &Agent, task: &Task) -> anyhow::Result<Arc<dyn Backend>> {
     let class = {
@@ -239,20 +186,6 @@ async fn prove_off_thread(agent: &Arc<Agent>, task: Task, stop: &CancellationTok
     let (backend, stop) = (backend_of(agent, &task)?, stop.clone());
     let go_on = move |_| if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     Ok(blocking(move || prove(&task, backend, ProveOptions::default(), &go_on)).await??)
-}
-
-/// Asks again for a while as long as an oracle just has not seen yet what this agent saw.
-pub(super) async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, WireError>
-where
-    F: Future<Output = Result<T, WireError>>,
-{
-    let give_up_at = Instant::now() + ASK_FOR;
-    loop {
-        match ask().await {
-            Err(error) if is_early(&error) && Instant::now() < give_up_at => tokio::time::sleep(RETRY_EVERY).await,
-            answer => return answer,
-        }
-    }
 }
 
 /// Writes the commit down, signs it, sends it to all oracles, waits for the next beacon and answers its queries.
@@ -423,52 +356,4 @@ fn stated_transfers(agent: &Agent, commit: &Commit, view: &View) -> Vec<Statemen
 /// request.
 pub(super) fn has_length(statement: &Statement, len: usize) -> bool {
     statement.statement.len() == len && statement.signature.len() == SIGNATURE_LEN
-}
-
-/// Whether an oracle refused an answer for good: sending it again changes nothing.
-fn is_verdict(error: &WireError) -> bool {
-    matches!(error.status(), Some(400 | 401 | 403 | 404 | 413 | 422))
-}
-
-/// Whether an oracle could not be reached or was busy: the same may do better a little later.
-fn is_passing(error: &WireError) -> bool {
-    matches!(error.status(), None | Some(429 | 503))
-}
-
-/// Asks the same of every oracle at once.
-pub(super) async fn each_oracle<F, T>(
-    agent: &Arc<Agent>,
-    seats: &[Seat],
-    ask: impl Fn(Arc<Agent>, String) -> F,
-) -> Vec<(Pubkey, Result<T, WireError>)>
-where
-    F: Future<Output = Result<T, WireError>> + Send + 'static,
-    T: Send + 'static,
-{
-    // Each request has its own end.
-    each_oracle_until(Instant::now() + Duration::from_secs(3_600), agent, seats, ask).await
-}
-
-/// Asks the same of every oracle at once, and gives what was answered until `deadline`.
-pub(super) async fn each_oracle_until<F, T>(
-    deadline: Instant,
-    agent: &Arc<Agent>,
-    seats: &[Seat],
-    ask: impl Fn(Arc<Agent>, String) -> F,
-) -> Vec<(Pubkey, Result<T, WireError>)>
-where
-    F: Future<Output = Result<T, WireError>> + Send + 'static,
-    T: Send + 'static,
-{
-    let mut asked = JoinSet::new();
-    for seat in seats {
-        let Some(url) = seat.url.clone() else { continue };
-        let (oracle, answer) = (seat.authority, ask(agent.clone(), url));
-        asked.spawn(async move { (oracle, answer.await) });
-    }
-    let mut answers = Vec::with_capacity(asked.len());
-    while let Ok(Some(answered)) = tokio::time::timeout_at(deadline.into(), asked.join_next()).await {
-        answers.extend(answered);
-    }
-    answers
 }

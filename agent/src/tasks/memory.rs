@@ -12,10 +12,12 @@ use millrace_core::proof::{nonce, Commit};
 use millrace_gemm::memory::{MemoryFill, MemoryProgress, MemoryWalk};
 use millrace_gemm::Backend;
 use millrace_wire::messages::{MemoryRequest, Share, Statement, WalkReceipt, WalkRequest};
+use millrace_wire::WireError;
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
-use super::audits::{backend_of, each_oracle, each_oracle_until, has_length, patiently, quorum_of_shares};
+use super::ask::{each_oracle, patiently, quorum_of_shares};
+use super::audits::{backend_of, has_length};
 use crate::agent::Agent;
 use crate::decide::audit::memory_task;
 use crate::supervisor::blocking;
@@ -115,11 +117,16 @@ impl Walked {
         let fill = fill(backend_of(agent, &commit.task())?, self.task, stop).await?;
         let walk = self.walk;
         let bytes = blocking(move || fill.try_answer(&walk, &next_beacon)).await??;
-        let within = deadline.saturating_duration_since(Instant::now());
-        let answers = each_oracle_until(deadline, agent, &self.oracles, |agent, url| {
+        let answers = each_oracle(agent, &self.oracles, |agent, url| {
             let url = format!("{url}/v1/audits/{}/memory/answer", hex::encode(commit.id()));
-            let (http, bytes) = (agent.http.within(within), bytes.clone());
-            async move { patiently(|| http.post_bytes::<Statement>(&url, bytes.clone())).await }
+            let (http, bytes) = (agent.http.within(deadline.saturating_duration_since(Instant::now())), bytes.clone());
+            async move {
+                let answer = patiently(|| http.post_bytes::<Statement>(&url, bytes.clone()));
+                tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
+                    let reason = String::from("it did not answer in time");
+                    Err(WireError::Unreachable { url: url.clone(), reason })
+                })
+            }
         });
         let stated = answers.await.into_iter().filter_map(|(oracle, answer)| {
             answer.inspect_err(|error| tracing::warn!(%oracle, "no word about the memory: {error}")).ok()

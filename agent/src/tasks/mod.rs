@@ -1,5 +1,6 @@
 //! The loops: look, decide, act.
 
+mod ask;
 pub mod audits;
 pub mod bandwidth;
 pub mod bids;

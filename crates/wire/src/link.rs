@@ -25,7 +25,8 @@ trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 /// Either end of the connection. Reads and writes block: use it where that is allowed
-/// ([`tokio::task::spawn_blocking`]). Ten seconds without a byte end it, and so does the first read or write after a minute and a half.
+/// ([`tokio::task::spawn_blocking`]). Ten seconds without a byte end it, and so does the first read or write after a minute
+/// and a half.
 pub struct Link {
     stream: SyncIoBridge<Pin<Box<dyn Stream>>>,
     ends_at: Instant,
@@ -99,4 +100,25 @@ pub fn accept(
         (header::UPGRADE, HeaderValue::from_static(protocol)),
     ];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_that_drips_ends_with_its_time() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut link = Link::new(near);
+        tokio::io::AsyncWriteExt::write_all(&mut far, b"ab").await.unwrap();
+        let act = move || {
+            let mut byte = [0];
+            link.read_exact(&mut byte).unwrap();
+            // A byte is there, and one could be sent.
+            link.ends_at = Instant::now();
+            (byte, link.read(&mut [0]).unwrap_err().kind(), link.write(b"c").unwrap_err().kind())
+        };
+        let ended = tokio::task::spawn_blocking(act).await.unwrap();
+        assert_eq!(ended, (*b"a", ErrorKind::TimedOut, ErrorKind::TimedOut));
+    }
 }

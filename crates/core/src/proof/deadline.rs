@@ -68,8 +68,8 @@ pub const fn walk_nanos(walkers: u32, read_bytes_per_sec: u64) -> u64 {
     }
 }
 
-/// When the [`WalkCommit`](super::memory::WalkCommit) is due after an oracle handed out its share: the time of the walks at the rate the node claims,
-/// and an allowance for the network. Nanoseconds.
+/// When the [`WalkCommit`](super::memory::WalkCommit) is due after an oracle handed out its share: the time of the walks at
+/// the rate that is required, and an allowance for the network. Nanoseconds.
 pub const fn deadline_nanos(walkers: u32, read_bytes_per_sec: u64, allowance_nanos: u64) -> u64 {
     walk_nanos(walkers, read_bytes_per_sec).saturating_add(allowance_nanos)
 }
