@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{ensure, Context};
+use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use millrace_client::{keys, pda, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signer, SubmitError};
 use millrace_gemm::Backend;
@@ -116,8 +116,7 @@ impl Agent {
             .mode(0o700)
             .create(dir.join("leases"))
             .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
-        let lock = File::create(dir.join("lock"))?;
-        ensure!(lock.try_lock().is_ok(), "another agent runs on the data directory {}", dir.display());
+        let lock = millrace_journal::claim(&dir)?;
         let journal = Journal::open(&dir.join("agent.db"))?;
         let leases = journal.leases_after_restart()?.into_iter().collect();
         let provider = pda::provider(&settings.authority_key()?);

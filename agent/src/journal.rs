@@ -1,27 +1,19 @@
-//! What must survive a crash, written before it is acted on: SQLite, WAL, `synchronous = FULL`.
+//! What must survive a crash, written before it is acted on.
 //!
 //! Two rules depend on it. No GPU of a node is ever committed twice in an epoch ([`Journal::commit_once`]): that is
 //! slashed as fraud. And a job that ran when the agent died is never told as anything but failed.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_client::Pubkey;
 use millrace_core::proof::Commit;
+use millrace_journal::{JournalError, Migration};
 use millrace_wire::messages::{JobPhase, Share};
-use rusqlite::{params, Connection, OptionalExtension};
+use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 /// Epochs a commit is remembered: the time in which it can be proven wrong.
 const KEPT_EPOCHS: u64 = millrace_core::epoch::FRAUD_WINDOW_EPOCHS;
-
-/// Why the journal cannot be used. The daemon stops: it must not act on what it could not write.
-#[derive(Debug, thiserror::Error)]
-#[error("the journal {path}: {reason}; is the disk full?")]
-pub struct JournalError {
-    path: String,
-    reason: String,
-}
 
 /// A commit with what its oracles need to take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,43 +49,34 @@ pub struct LeaseRecord {
 
 /// The journal.
 pub struct Journal {
-    path: String,
-    connection: Mutex<Connection>,
+    file: millrace_journal::Journal,
+}
+
+/// From an empty file to the layout of today. Never change one: add another.
+fn migrations() -> Vec<Migration<'static>> {
+    // Files from before layouts had versions have these tables.
+    vec![Migration::up(
+        "CREATE TABLE IF NOT EXISTS commits (
+             node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu INTEGER NOT NULL,
+             bytes BLOB NOT NULL, shares TEXT NOT NULL, answered INTEGER NOT NULL DEFAULT 0,
+             PRIMARY KEY (node, epoch, gpu)
+         ) STRICT;
+         CREATE TABLE IF NOT EXISTS leases (lease BLOB PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    )]
 }
 
 impl Journal {
     /// Opens the journal at `path`, making it where there is none.
     ///
     /// # Errors
-    /// When it cannot be opened or made.
+    /// When it cannot be opened or made, or is damaged.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let name = path.display().to_string();
-        let open = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(path)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.execute_batch(
-                "CREATE TABLE IF NOT EXISTS commits (
-                     node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu INTEGER NOT NULL,
-                     bytes BLOB NOT NULL, shares TEXT NOT NULL, answered INTEGER NOT NULL DEFAULT 0,
-                     PRIMARY KEY (node, epoch, gpu)
-                 ) STRICT;
-                 CREATE TABLE IF NOT EXISTS leases (lease BLOB PRIMARY KEY, record TEXT NOT NULL) STRICT;",
-            )?;
-            Ok(connection)
-        };
-        match open() {
-            Ok(connection) => Ok(Self { path: name, connection: Mutex::new(connection) }),
-            Err(error) => Err(JournalError { path: name, reason: error.to_string() }),
-        }
+        Ok(Self { file: millrace_journal::Journal::open(path, migrations())? })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn named<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, JournalError> {
-        result.map_err(|error| JournalError { path: self.path.clone(), reason: error.to_string() })
+    /// Whether there was none before: no process can have committed to anything, unless the whole folder was lost.
+    pub fn is_new(&self) -> bool {
+        self.file.is_new()
     }
 
     /// Writes a commit down, unless that GPU has one in that epoch. True when it may be signed and sent: it was
@@ -103,23 +86,21 @@ impl Journal {
     /// [`JournalError`].
     pub fn commit_once(&self, signed: &SignedCommit) -> Result<bool, JournalError> {
         let SignedCommit { commit, shares } = signed;
-        let shares = self.named(serde_json::to_string(shares))?;
-        let connection = self.lock();
-        let write = || -> rusqlite::Result<bool> {
-            connection
-                .execute("DELETE FROM commits WHERE epoch < ?1", [commit.epoch.saturating_sub(KEPT_EPOCHS) as i64])?;
-            connection.execute(
+        let shares = serde_json::json!(shares).to_string();
+        let written: Vec<u8> = self.file.write(|db| {
+            let oldest = commit.epoch.saturating_sub(KEPT_EPOCHS);
+            db.execute("DELETE FROM commits WHERE epoch < ?1", [oldest as i64])?;
+            db.execute(
                 "INSERT INTO commits (node, epoch, gpu, bytes, shares) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
                 params![commit.node, commit.epoch as i64, commit.gpu_index, commit.to_bytes(), shares],
             )?;
-            let written: Vec<u8> = connection.query_row(
+            db.query_row(
                 "SELECT bytes FROM commits WHERE node = ?1 AND epoch = ?2 AND gpu = ?3",
                 params![commit.node, commit.epoch as i64, commit.gpu_index],
                 |row| row.get(0),
-            )?;
-            Ok(written == commit.to_bytes())
-        };
-        self.named(write())
+            )
+        })?;
+        Ok(written == commit.to_bytes())
     }
 
     /// Epoch of the last commit of a node.
@@ -128,8 +109,8 @@ impl Journal {
     /// [`JournalError`].
     pub fn last_commit_epoch(&self, node: &Pubkey) -> Result<Option<u64>, JournalError> {
         let query = "SELECT max(epoch) FROM commits WHERE node = ?1";
-        let epoch = self.lock().query_row(query, [node.to_bytes()], |row| row.get::<_, Option<i64>>(0));
-        Ok(self.named(epoch)?.map(|epoch| epoch as u64))
+        let epoch = self.file.read(|db| db.query_row(query, [node.to_bytes()], |row| row.get::<_, Option<i64>>(0)))?;
+        Ok(epoch.map(|epoch| epoch as u64))
     }
 
     /// Writes down that every oracle that took a commit has its bundle.
@@ -139,7 +120,7 @@ impl Journal {
     pub fn set_answered(&self, commit: &Commit) -> Result<(), JournalError> {
         let update = "UPDATE commits SET answered = 1 WHERE node = ?1 AND epoch = ?2 AND gpu = ?3";
         let key = params![commit.node, commit.epoch as i64, commit.gpu_index];
-        self.named(self.lock().execute(update, key)).map(|_| ())
+        self.file.write(|db| db.execute(update, key)).map(drop)
     }
 
     /// Commits from `epoch` on that have not been answered.
@@ -147,18 +128,16 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn unanswered(&self, epoch: u64) -> Result<Vec<SignedCommit>, JournalError> {
-        let connection = self.lock();
-        let read = || -> rusqlite::Result<Vec<(Vec<u8>, String)>> {
-            let mut query =
-                connection.prepare("SELECT bytes, shares FROM commits WHERE epoch >= ?1 AND answered = 0")?;
+        let rows: Vec<(Vec<u8>, String)> = self.file.read(|db| {
+            let mut query = db.prepare("SELECT bytes, shares FROM commits WHERE epoch >= ?1 AND answered = 0")?;
             let rows = query.query_map([epoch as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
-        };
-        let rows = self.named(read())?;
+        })?;
         rows.into_iter()
             .map(|(bytes, shares)| {
-                let commit = self.named(Commit::from_bytes(&bytes))?;
-                Ok(SignedCommit { commit, shares: self.named(serde_json::from_str(&shares))? })
+                let commit = Commit::from_bytes(&bytes).map_err(|_| self.file.damaged("a commit"))?;
+                let shares = serde_json::from_str(&shares).map_err(|_| self.file.damaged("the shares of a commit"))?;
+                Ok(SignedCommit { commit, shares })
             })
             .collect()
     }
@@ -168,9 +147,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_lease(&self, lease: &Pubkey, record: &LeaseRecord) -> Result<(), JournalError> {
-        let text = self.named(serde_json::to_string(record))?;
+        let text = serde_json::json!(record).to_string();
         let insert = "INSERT INTO leases (lease, record) VALUES (?1, ?2) ON CONFLICT (lease) DO UPDATE SET record = ?2";
-        self.named(self.lock().execute(insert, params![lease.to_bytes(), text])).map(|_| ())
+        self.file.write(|db| db.execute(insert, params![lease.to_bytes(), text])).map(drop)
     }
 
     /// Forgets a lease.
@@ -179,7 +158,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn forget_lease(&self, lease: &Pubkey) -> Result<(), JournalError> {
         let delete = "DELETE FROM leases WHERE lease = ?1";
-        self.named(self.lock().execute(delete, [lease.to_bytes()])).map(|_| ())
+        self.file.write(|db| db.execute(delete, [lease.to_bytes()])).map(drop)
     }
 
     /// All leases. A job that ran when the journal was last written ran in a sandbox that died with the agent: it is
@@ -188,16 +167,15 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn leases_after_restart(&self) -> Result<Vec<(Pubkey, LeaseRecord)>, JournalError> {
-        let read = || -> rusqlite::Result<Vec<([u8; 32], String)>> {
-            let connection = self.lock();
-            let mut query = connection.prepare("SELECT lease, record FROM leases")?;
+        let rows: Vec<([u8; 32], String)> = self.file.read(|db| {
+            let mut query = db.prepare("SELECT lease, record FROM leases")?;
             let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
-        };
+        })?;
         let mut leases = Vec::new();
-        for (lease, text) in self.named(read())? {
+        for (lease, text) in rows {
             let lease = Pubkey::from(lease);
-            let mut record: LeaseRecord = self.named(serde_json::from_str(&text))?;
+            let mut record: LeaseRecord = serde_json::from_str(&text).map_err(|_| self.file.damaged("a lease"))?;
             if record.phase == JobPhase::Running {
                 record.phase = JobPhase::NodeFailed;
                 record.detail = "the agent stopped while the job ran, and the sandbox with it".into();
@@ -210,8 +188,7 @@ impl Journal {
 
     /// Whether the journal can be written at this moment.
     pub fn is_healthy(&self) -> bool {
-        let alive = self.lock().query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).optional();
-        matches!(alive, Ok(Some(1)))
+        self.file.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).is_ok()
     }
 }
 

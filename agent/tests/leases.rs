@@ -217,6 +217,6 @@ async fn one_data_directory_serves_one_agent() {
     };
     tokio::select! {
         outcome = first => panic!("the first agent ended: {outcome:?}"),
-        outcome = second => assert!(outcome.unwrap_err().to_string().contains("another agent runs")),
+        outcome = second => assert!(outcome.unwrap_err().to_string().contains("another daemon holds this folder")),
     }
 }

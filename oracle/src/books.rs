@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use millrace_agreement::{Findings, LeafSet, LeaseView, NodeFinding, OracleView, Tally};
 use millrace_core::leaves::{LeaseLeaf, NodeLeaf};
 use millrace_core::proof::bandwidth::Transfer;
 use millrace_wire::messages::Figures;
@@ -11,7 +12,7 @@ use millrace_wire::messages::Figures;
 use crate::decide::audit::{node_finding, KEPT_EPOCHS};
 use crate::decide::lease::LeaseWatch;
 use crate::decide::statements::is_fresh;
-use crate::decide::{AuditKey, AuditRecord, Findings, LeafSet, LeaseView, MemoryTest, NodeFinding, OracleView, Tally};
+use crate::decide::{AuditKey, AuditRecord, MemoryTest};
 
 /// Epochs a leaf others contradicted is left out of this oracle's own reports, so that one dispute does not stop all.
 pub const DISPUTE_EPOCHS: u64 = 3;
@@ -234,8 +235,8 @@ pub fn own_report(
         super_root: finding.super_root,
         verdict: finding.verdict,
         gops: finding.gops,
-        vram_mib: finding.figures.vram_mib,
-        bandwidth_mbps: finding.figures.bandwidth_mbps,
+        vram_mib: finding.vram_mib,
+        bandwidth_mbps: finding.bandwidth_mbps,
         at,
     });
     // Sorted by audit and stable: of two findings of one node the older stays.
@@ -263,7 +264,8 @@ pub fn findings(ballot: &Ballot, leases: &LeaseBook, audits: &AuditBook) -> Find
 mod tests {
     use super::*;
     use crate::decide::lease::LeaseTally;
-    use crate::decide::{agree, AuditState};
+    use crate::decide::AuditState;
+    use millrace_agreement::check;
     use millrace_core::leaves::Verdict;
     use millrace_core::proof::memory::{MemoryCommit, MemoryTask};
     use millrace_core::proof::Commit;
@@ -355,9 +357,9 @@ mod tests {
             oracles: HashMap::new(),
             refused: BTreeMap::new(),
         };
-        assert_eq!(agree::check(&proposal, 9, 1_000, &findings(&ballot, &other_leases, &audits)), Ok(()));
+        assert_eq!(check::check(&proposal, 9, 1_000, &findings(&ballot, &other_leases, &audits)), Ok(()));
         let blind = findings(&ballot, &other_leases, &AuditBook::default());
-        assert!(agree::check(&proposal, 9, 1_000, &blind).is_err());
+        assert!(check::check(&proposal, 9, 1_000, &blind).is_err());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The daemon: what its tasks share, and how they start and stop.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use millrace_client::{keys, Chain, Keypair, Outbox, Pubkey, Signer};
-use millrace_wire::SignedClient;
+use millrace_wire::{Sealed, SignedClient};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -33,6 +34,7 @@ pub struct Daemon {
     pub key: Keypair,
     /// Its public half.
     pub me: Pubkey,
+    seal_key: SigningKey,
     /// Asks agents and other oracles, signing with the seat's key.
     pub client: SignedClient,
     /// What must survive.
@@ -51,16 +53,12 @@ pub struct Daemon {
     audits: Mutex<AuditBook>,
     ballots: Mutex<Ballots>,
     born: Instant,
+    /// Held for as long as this process has the data directory.
+    _lock: File,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Unix milliseconds by this machine's clock.
-pub fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs work that waits for a disk or a processor off the async threads.
@@ -83,7 +81,8 @@ impl Daemon {
             .mode(0o700)
             .create(dir)
             .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
-        let journal = Journal::open(&dir.join("journal.db"))?;
+        let lock = millrace_journal::claim(dir)?;
+        let journal = Journal::open_or_begin(&dir.join("journal.db"))?;
         let max_bytes = settings.limits.evidence_mib.saturating_mul(1 << 20);
         let evidence_path = dir.join("evidence.db");
         let evidence = EvidenceStore::open(&evidence_path, max_bytes)
@@ -98,10 +97,11 @@ impl Daemon {
         let tallies = tallies.into_iter().map(|stored| (stored.oracle, stored.tally)).collect();
         let ballots = Ballots { tallies, counted, ..Ballots::default() };
         let stored_leases = journal.leases()?.into_iter().map(|stored| (stored.lease, stored)).collect();
-        let seed = keys::seed(&key);
-        let client = SignedClient::new(SigningKey::from_bytes(&seed), Duration::from_secs(5))?;
+        let seal_key = SigningKey::from_bytes(&keys::seed(&key));
+        let client = SignedClient::new(seal_key.clone(), Duration::from_secs(5))?;
         Ok(Arc::new(Self {
             me: key.pubkey(),
+            seal_key,
             settings,
             chain,
             key,
@@ -116,6 +116,7 @@ impl Daemon {
             audits: Mutex::new(audits),
             ballots: Mutex::new(ballots),
             born: Instant::now(),
+            _lock: lock,
         }))
     }
 
@@ -149,6 +150,14 @@ impl Daemon {
         supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
         supervisor.spawn("rewards", |stop| tasks::rewards::run(self.clone(), stop));
         supervisor.run(stop).await
+    }
+
+    /// Signs an answer.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn seal<T: serde::Serialize>(&self, domain: &str, answer: &T) -> Result<Sealed, serde_json::Error> {
+        Sealed::seal(&self.seal_key, domain, answer)
     }
 
     /// Milliseconds of this process's monotonic clock.

@@ -1,46 +1,27 @@
-//! What must survive a power cut, written before it is acted on: SQLite, WAL, `synchronous = FULL`.
+//! What must survive a power cut, written before it is acted on.
 //!
 //! The rule that matters: [`Journal::sign_once`] stores an epoch's report before it is signed, and never another.
 
 mod openings;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use millrace_agreement::LeafSet;
 use millrace_core::leaves::LeaseStatus;
 use millrace_core::merkle::TreeNode;
 use millrace_core::proof::Commit;
+use millrace_journal::{Fault, JournalError, Migration};
 use millrace_wire::messages::{Figures, Report};
-use rusqlite::{params, Connection, OptionalExtension};
+use rusqlite::{params, OptionalExtension, Transaction};
 
 pub use openings::{StoredOpening, StoredTally};
 
 use crate::decide::lease::{Ending, LeaseTally};
-use crate::decide::{AuditKey, AuditRecord, AuditState, LeafSet};
+use crate::decide::report::{from_wire, to_wire};
+use crate::decide::{AuditKey, AuditRecord, AuditState};
 
 /// Epochs of signed and accepted reports kept: twice the program's ring.
 const KEPT_REPORTS: u64 = 128;
-
-/// Why the journal cannot be used. The daemon stops: it must not act on what it could not write.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// SQLite's.
-    #[error("the journal {path}: {error}; is the disk full, or another oracle running on this data directory?")]
-    Sqlite {
-        /// The file.
-        path: String,
-        /// What SQLite says.
-        error: rusqlite::Error,
-    },
-    /// A row does not read back.
-    #[error("the journal {path} holds {what} that does not read back; restore it, or move it away to start blind")]
-    Corrupt {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        what: &'static str,
-    },
-}
 
 /// What became of a wish to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +39,8 @@ pub struct StoredLease {
     pub lease: [u8; 32],
     /// Its tally.
     pub tally: LeaseTally,
-    /// Until when it was watched, unix milliseconds by this machine's clock.
-    pub watched_until_millis: u64,
+    /// Until when it was watched, unix seconds by the chain's clock.
+    pub watched_until: i64,
 }
 
 /// An audit as stored.
@@ -73,29 +54,49 @@ pub struct StoredAudit {
 
 /// The journal. Its methods block for a disk write: call them off the async threads.
 pub struct Journal {
-    path: String,
-    db: Mutex<Connection>,
+    file: millrace_journal::Journal,
 }
 
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS signed (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS accepted (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS observations (epoch INTEGER PRIMARY KEY, salt BLOB NOT NULL, report TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS leases (
-    lease BLOB PRIMARY KEY, live_millis INTEGER NOT NULL, blind_millis INTEGER NOT NULL, blind_until INTEGER NOT NULL,
-    accepted_secs INTEGER NOT NULL, watched_until_millis INTEGER NOT NULL, status INTEGER NOT NULL, exit_code INTEGER NOT NULL,
-    result_root BLOB NOT NULL, decided_at INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS audits (
-    node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
-    elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, claimed_gops INTEGER NOT NULL,
-    state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL, is_reported INTEGER NOT NULL,
-    vram_mib INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (node, epoch, gpu_index));
-CREATE TABLE IF NOT EXISTS commitments (epoch INTEGER, oracle BLOB, hash BLOB NOT NULL, PRIMARY KEY (epoch, oracle));
-CREATE TABLE IF NOT EXISTS openings (
-    epoch INTEGER, oracle BLOB, salt BLOB NOT NULL, report TEXT NOT NULL, PRIMARY KEY (epoch, oracle));
-CREATE TABLE IF NOT EXISTS tallies (
-    oracle BLOB PRIMARY KEY, opened INTEGER NOT NULL, unknown INTEGER NOT NULL, counted INTEGER NOT NULL);
-";
+/// From an empty file to the layout of today. Never change one: add another.
+fn migrations() -> Vec<Migration<'static>> {
+    let memory = "SELECT 1 FROM pragma_table_info('audits') WHERE name = 'vram_mib'";
+    vec![
+        // Files from before layouts had versions have these tables, some with the column that comes next.
+        Migration::up(
+            "CREATE TABLE IF NOT EXISTS signed (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
+             CREATE TABLE IF NOT EXISTS accepted (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
+             CREATE TABLE IF NOT EXISTS observations (epoch INTEGER PRIMARY KEY, salt BLOB NOT NULL, report TEXT NOT NULL);
+             CREATE TABLE IF NOT EXISTS leases (
+                 lease BLOB PRIMARY KEY, live_millis INTEGER NOT NULL, blind_millis INTEGER NOT NULL,
+                 blind_until INTEGER NOT NULL, accepted_secs INTEGER NOT NULL, watched_until_millis INTEGER NOT NULL,
+                 status INTEGER NOT NULL, exit_code INTEGER NOT NULL, result_root BLOB NOT NULL, decided_at INTEGER NOT NULL);
+             CREATE TABLE IF NOT EXISTS audits (
+                 node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
+                 elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, claimed_gops INTEGER NOT NULL,
+                 state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL, is_reported INTEGER NOT NULL,
+                 PRIMARY KEY (node, epoch, gpu_index));",
+        ),
+        Migration::up_with_hook("", move |db: &Transaction<'_>| {
+            if db.query_row(memory, [], |_| Ok(())).optional()?.is_none() {
+                db.execute_batch("ALTER TABLE audits ADD COLUMN vram_mib INTEGER NOT NULL DEFAULT 0")?;
+            }
+            Ok(())
+        }),
+        Migration::up(
+            "CREATE TABLE IF NOT EXISTS commitments (
+                 epoch INTEGER, oracle BLOB, hash BLOB NOT NULL, PRIMARY KEY (epoch, oracle));
+             CREATE TABLE IF NOT EXISTS openings (
+                 epoch INTEGER, oracle BLOB, salt BLOB NOT NULL, report TEXT NOT NULL, PRIMARY KEY (epoch, oracle));
+             CREATE TABLE IF NOT EXISTS tallies (
+                 oracle BLOB PRIMARY KEY, opened INTEGER NOT NULL, unknown INTEGER NOT NULL, counted INTEGER NOT NULL);",
+        ),
+        // By the chain's clock: this machine's may jump.
+        Migration::up(
+            "ALTER TABLE leases RENAME COLUMN watched_until_millis TO watched_until;
+             UPDATE leases SET watched_until = watched_until / 1000;",
+        ),
+    ]
+}
 
 impl Journal {
     /// Opens or creates the journal at `path`.
@@ -103,32 +104,32 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let name = path.display().to_string();
-        let wrap = |error| JournalError::Sqlite { path: name.clone(), error };
-        let db = Connection::open(path).map_err(wrap)?;
-        db.busy_timeout(std::time::Duration::from_secs(5)).map_err(wrap)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(wrap)?;
-        db.pragma_update(None, "synchronous", "FULL").map_err(wrap)?;
-        db.execute_batch(SCHEMA).map_err(wrap)?;
-        add_memory(&db).map_err(wrap)?;
-        Ok(Self { path: name, db: Mutex::new(db) })
+        Ok(Self { file: millrace_journal::Journal::open(path, migrations())? })
     }
 
-    fn db(&self) -> MutexGuard<'_, Connection> {
-        self.db.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wrap(&self, error: rusqlite::Error) -> JournalError {
-        JournalError::Sqlite { path: self.path.clone(), error }
-    }
-
-    fn corrupt(&self, what: &'static str) -> JournalError {
-        JournalError::Corrupt { path: self.path.clone(), what }
+    /// Opens the journal at `path`; a damaged one is moved aside, and a new one begun. An oracle can start blind: it signs
+    /// nothing of epochs that ended before, and takes leases over from accepted reports.
+    ///
+    /// # Errors
+    /// [`JournalError`], when it is not damaged but cannot be used.
+    pub fn open_or_begin(path: &Path) -> Result<Self, JournalError> {
+        match Self::open(path) {
+            Err(JournalError { fault: Fault::Damaged(what), .. }) => {
+                let other = |error: std::io::Error| JournalError {
+                    path: path.display().to_string(),
+                    fault: Fault::Other(error.to_string()),
+                };
+                let aside = millrace_journal::set_aside(path).map_err(other)?;
+                tracing::error!(kept = %aside.display(), "the journal is damaged ({what}): starting without it");
+                Self::open(path)
+            }
+            opened => opened,
+        }
     }
 
     fn read_report(&self, text: &str) -> Result<LeafSet, JournalError> {
-        let report: Report = serde_json::from_str(text).map_err(|_| self.corrupt("a report"))?;
-        LeafSet::from_wire(&report).map_err(|_| self.corrupt("a report"))
+        let report: Report = serde_json::from_str(text).map_err(|_| self.file.damaged("a report"))?;
+        from_wire(&report).map_err(|_| self.file.damaged("a report"))
     }
 
     /// Stores `set` as the one report this oracle signs for its epoch, unless another is stored. Returns only once it
@@ -139,15 +140,13 @@ impl Journal {
     pub fn sign_once(&self, set: &LeafSet) -> Result<Signing, JournalError> {
         let root = set.root();
         let text = report_text(set);
-        let db = self.db();
-        db.execute(
-            "INSERT INTO signed (epoch, root, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
-            params![set.epoch() as i64, root, text],
-        )
-        .map_err(|error| self.wrap(error))?;
-        let stored: [u8; 24] = db
-            .query_row("SELECT root FROM signed WHERE epoch = ?1", [set.epoch() as i64], |row| row.get(0))
-            .map_err(|error| self.wrap(error))?;
+        let stored: [u8; 24] = self.file.write(|db| {
+            db.execute(
+                "INSERT INTO signed (epoch, root, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
+                params![set.epoch() as i64, root, text],
+            )?;
+            db.query_row("SELECT root FROM signed WHERE epoch = ?1", [set.epoch() as i64], |row| row.get(0))
+        })?;
         Ok(if stored == root { Signing::Sign } else { Signing::Taken(stored) })
     }
 
@@ -168,11 +167,9 @@ impl Journal {
     }
 
     fn report_in(&self, table: &'static str, epoch: u64) -> Result<Option<LeafSet>, JournalError> {
-        let text: Option<String> = self
-            .db()
-            .query_row(&format!("SELECT report FROM {table} WHERE epoch = ?1"), [epoch as i64], |row| row.get(0))
-            .optional()
-            .map_err(|error| self.wrap(error))?;
+        let query = format!("SELECT report FROM {table} WHERE epoch = ?1");
+        let text: Option<String> =
+            self.file.read(|db| db.query_row(&query, [epoch as i64], |row| row.get(0)).optional())?;
         text.map(|text| self.read_report(&text)).transpose()
     }
 
@@ -182,8 +179,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn accept(&self, set: &LeafSet) -> Result<(), JournalError> {
         let text = report_text(set);
-        let write = |db: &mut Connection| {
-            let transaction = db.transaction()?;
+        self.file.write(|transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO accepted (epoch, root, report) VALUES (?1, ?2, ?3)",
                 params![set.epoch() as i64, set.root(), text],
@@ -199,9 +195,8 @@ impl Journal {
             for table in ["signed", "accepted", "observations", "audits", "commitments", "openings"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE epoch < ?1"), [oldest])?;
             }
-            transaction.commit()
-        };
-        write(&mut self.db()).map_err(|error| self.wrap(error))
+            Ok(())
+        })
     }
 
     /// The salt of the observations committed to in `epoch`, storing `salt` and `set` if it is the first.
@@ -210,17 +205,14 @@ impl Journal {
     /// [`JournalError`].
     pub fn observe_once(&self, set: &LeafSet, salt: [u8; 16]) -> Result<([u8; 16], LeafSet), JournalError> {
         let text = report_text(set);
-        let db = self.db();
-        db.execute(
-            "INSERT INTO observations (epoch, salt, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
-            params![set.epoch() as i64, salt, text],
-        )
-        .map_err(|error| self.wrap(error))?;
-        let (salt, text): ([u8; 16], String) = db
-            .query_row("SELECT salt, report FROM observations WHERE epoch = ?1", [set.epoch() as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .map_err(|error| self.wrap(error))?;
+        let (salt, text): ([u8; 16], String) = self.file.write(|db| {
+            db.execute(
+                "INSERT INTO observations (epoch, salt, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
+                params![set.epoch() as i64, salt, text],
+            )?;
+            let query = "SELECT salt, report FROM observations WHERE epoch = ?1";
+            db.query_row(query, [set.epoch() as i64], |row| Ok((row.get(0)?, row.get(1)?)))
+        })?;
         Ok((salt, self.read_report(&text)?))
     }
 
@@ -229,10 +221,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_leases(&self, leases: &[StoredLease]) -> Result<(), JournalError> {
-        let write = |db: &mut Connection| {
-            let transaction = db.transaction()?;
+        self.file.write(|transaction| {
             transaction.execute("DELETE FROM leases", [])?;
-            for StoredLease { lease, tally, watched_until_millis } in leases {
+            for StoredLease { lease, tally, watched_until } in leases {
                 let ending = tally.ending;
                 transaction.execute(
                     "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -242,7 +233,7 @@ impl Journal {
                         tally.blind_millis as i64,
                         tally.blind_until,
                         tally.accepted_secs as i64,
-                        *watched_until_millis as i64,
+                        watched_until,
                         ending.map_or(LeaseStatus::Running, |ending| ending.status) as u8,
                         ending.map_or(0, |ending| ending.exit_code),
                         ending.map_or([0; 32], |ending| ending.result_root),
@@ -250,9 +241,8 @@ impl Journal {
                     ],
                 )?;
             }
-            transaction.commit()
-        };
-        write(&mut self.db()).map_err(|error| self.wrap(error))
+            Ok(())
+        })
     }
 
     /// The leases as last stored.
@@ -260,7 +250,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn leases(&self) -> Result<Vec<StoredLease>, JournalError> {
-        let read = |db: &Connection| {
+        self.file.read(|db| {
             let mut statement = db.prepare("SELECT * FROM leases")?;
             let rows = statement.query_map([], |row| {
                 let status = LeaseStatus::try_from(row.get::<_, u8>(6)?).unwrap_or(LeaseStatus::Running);
@@ -273,12 +263,10 @@ impl Journal {
                     accepted_secs: row.get::<_, i64>(4)? as u64,
                     ending: status.is_final().then_some(ending),
                 };
-                let watched_until_millis = row.get::<_, i64>(5)? as u64;
-                Ok(StoredLease { lease: row.get(0)?, tally, watched_until_millis })
+                Ok(StoredLease { lease: row.get(0)?, tally, watched_until: row.get(5)? })
             })?;
-            rows.collect::<Result<Vec<_>, _>>()
-        };
-        read(&self.db()).map_err(|error| self.wrap(error))
+            rows.collect()
+        })
     }
 
     /// Stores an audit, new or advanced.
@@ -288,8 +276,8 @@ impl Journal {
     pub fn save_audit(&self, record: &AuditRecord) -> Result<(), JournalError> {
         let AuditKey { node, epoch, gpu_index } = record.key();
         let (state, Figures { vram_mib, bandwidth_mbps }) = state_code(record.state);
-        self.db()
-            .execute(
+        self.file.write(|db| {
+            db.execute(
                 "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10)
                  ON CONFLICT (node, epoch, gpu_index)
                  DO UPDATE SET state = ?8, bandwidth_mbps = ?9, vram_mib = ?10",
@@ -306,7 +294,7 @@ impl Journal {
                     vram_mib
                 ],
             )
-            .map_err(|error| self.wrap(error))?;
+        })?;
         Ok(())
     }
 
@@ -316,7 +304,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn audits(&self) -> Result<Vec<StoredAudit>, JournalError> {
         type Row = (Vec<u8>, i64, u16, i64, u8, bool, Figures);
-        let read = |db: &Connection| {
+        let rows: Vec<Row> = self.file.read(|db| {
             let mut statement = db.prepare(
                 "SELECT commit_bytes, elapsed_nanos, gpu_count, claimed_gops, state, bandwidth_mbps, is_reported,
                  vram_mib FROM audits",
@@ -325,13 +313,12 @@ impl Journal {
                 let figures = Figures { vram_mib: row.get(7)?, bandwidth_mbps: row.get(5)? };
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?, figures))
             })?;
-            rows.collect::<Result<Vec<Row>, _>>()
-        };
-        let rows = read(&self.db()).map_err(|error| self.wrap(error))?;
+            rows.collect()
+        })?;
         rows.into_iter()
             .map(|(commit, elapsed_nanos, gpu_count, claimed_gops, state, is_reported, figures)| {
-                let commit = Commit::from_bytes(&commit).map_err(|_| self.corrupt("a commit"))?;
-                let state = state_of(state, figures).ok_or_else(|| self.corrupt("an audit's state"))?;
+                let commit = Commit::from_bytes(&commit).map_err(|_| self.file.damaged("a commit"))?;
+                let state = state_of(state, figures).ok_or_else(|| self.file.damaged("an audit's state"))?;
                 let (elapsed_nanos, claimed_gops) = (elapsed_nanos as u64, claimed_gops as u64);
                 let record = AuditRecord { commit, elapsed_nanos, gpu_count, claimed_gops, state };
                 Ok(StoredAudit { record, is_reported })
@@ -340,17 +327,8 @@ impl Journal {
     }
 }
 
-/// The column that journals of the first release have not.
-fn add_memory(db: &Connection) -> rusqlite::Result<()> {
-    let has_it = db.query_row("SELECT 1 FROM pragma_table_info('audits') WHERE name = 'vram_mib'", [], |_| Ok(()));
-    match has_it.optional()? {
-        Some(()) => Ok(()),
-        None => db.execute_batch("ALTER TABLE audits ADD COLUMN vram_mib INTEGER NOT NULL DEFAULT 0"),
-    }
-}
-
 fn report_text(set: &LeafSet) -> String {
-    serde_json::json!(set.to_wire()).to_string()
+    serde_json::json!(to_wire(set)).to_string()
 }
 
 fn state_code(state: AuditState) -> (u8, Figures) {
@@ -378,7 +356,7 @@ fn state_of(code: u8, figures: Figures) -> Option<AuditState> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::report::tests::{lease, node};
+    use millrace_agreement::testing::{lease, node};
 
     fn set(epoch: u64, live_secs: u64) -> LeafSet {
         LeafSet::new(epoch, vec![lease(1, live_secs, 50)], vec![node(2, 9, 50)])
@@ -434,7 +412,7 @@ mod tests {
         let ending = Ending { status: LeaseStatus::JobFailed, exit_code: -3, result_root: [9; 32], decided_at: 77 };
         let running =
             LeaseTally { live_millis: 12_345, blind_millis: 6, blind_until: 8, accepted_secs: 7, ending: None };
-        let stored = |byte, tally| StoredLease { lease: [byte; 32], tally, watched_until_millis: 99 };
+        let stored = |byte, tally| StoredLease { lease: [byte; 32], tally, watched_until: 99 };
         let leases = [stored(1, running), stored(2, LeaseTally { ending: Some(ending), ..running })];
         journal.save_leases(&leases).unwrap();
         assert_eq!(journal.leases().unwrap(), leases);
@@ -476,5 +454,57 @@ mod tests {
         let (_dir, journal) = journal();
         assert_eq!(journal.observe_once(&set(5, 1), [1; 16]).unwrap(), ([1; 16], set(5, 1)));
         assert_eq!(journal.observe_once(&set(5, 2), [2; 16]).unwrap(), ([1; 16], set(5, 1)));
+    }
+
+    /// The tables of the first release, before layouts had versions, with a lease and a report in them.
+    const FIRST_RELEASE: &str = "
+        CREATE TABLE signed (epoch INTEGER PRIMARY KEY, root BLOB NOT NULL, report TEXT NOT NULL);
+        CREATE TABLE leases (
+            lease BLOB PRIMARY KEY, live_millis INTEGER NOT NULL, blind_millis INTEGER NOT NULL,
+            blind_until INTEGER NOT NULL, accepted_secs INTEGER NOT NULL, watched_until_millis INTEGER NOT NULL,
+            status INTEGER NOT NULL, exit_code INTEGER NOT NULL, result_root BLOB NOT NULL, decided_at INTEGER NOT NULL);
+        INSERT INTO signed VALUES (7, zeroblob(24), '{\"epoch\":7,\"lease_leaves\":[],\"node_leaves\":[]}');
+        INSERT INTO leases VALUES (zeroblob(32), 5000, 0, 0, 4, 1700000000999, 0, 0, zeroblob(32), 0);";
+
+    #[test]
+    fn a_journal_of_every_earlier_layout_goes_on() {
+        let audits = "CREATE TABLE audits (
+            node BLOB NOT NULL, epoch INTEGER NOT NULL, gpu_index INTEGER NOT NULL, commit_bytes BLOB NOT NULL,
+            elapsed_nanos INTEGER NOT NULL, gpu_count INTEGER NOT NULL, claimed_gops INTEGER NOT NULL,
+            state INTEGER NOT NULL, bandwidth_mbps INTEGER NOT NULL, is_reported INTEGER NOT NULL";
+        for memory in ["", ", vram_mib INTEGER NOT NULL DEFAULT 0"] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("journal.db");
+            let db = rusqlite::Connection::open(&path).unwrap();
+            db.execute_batch(FIRST_RELEASE).unwrap();
+            db.execute_batch(&format!("{audits}{memory}, PRIMARY KEY (node, epoch, gpu_index));")).unwrap();
+            drop(db);
+            let journal = Journal::open(&path).unwrap();
+            assert_eq!(journal.signed(7).unwrap(), Some(LeafSet::new(7, vec![], vec![])));
+            assert_eq!(journal.leases().unwrap()[0].watched_until, 1_700_000_000);
+            journal.save_audit(&audit(0, AuditState::Refused)).unwrap();
+            assert_eq!((journal.audits().unwrap().len(), journal.tallies().unwrap()), (1, (vec![], None)));
+        }
+        let (dir, journal) = journal();
+        let version = "SELECT user_version FROM pragma_user_version";
+        let version = journal.file.read(|db| db.query_row(version, [], |row| row.get::<_, usize>(0)));
+        assert_eq!(version.unwrap(), migrations().len());
+        drop(dir);
+    }
+
+    #[test]
+    fn a_damaged_journal_is_moved_aside_and_another_begun() {
+        let (dir, journal) = journal();
+        journal.sign_once(&set(7, 10)).unwrap();
+        drop(journal);
+        let path = dir.path().join("journal.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let end = bytes.len() - 4_096;
+        bytes[end..].fill(0xA5);
+        std::fs::write(&path, bytes).unwrap();
+        assert!(matches!(Journal::open(&path), Err(JournalError { fault: Fault::Damaged(_), .. })));
+        let journal = Journal::open_or_begin(&path).unwrap();
+        assert_eq!(journal.signed(7).unwrap(), None);
+        assert!(dir.path().join("journal.db.damaged-1").exists());
     }
 }

@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod decide;
 pub mod evidence;
 pub mod journal;
+pub mod peers;
 pub mod settings;
 pub mod supervisor;
 pub mod tasks;

@@ -113,6 +113,11 @@ impl View {
         self.seats.iter().position(|seat| seat.authority == *authority).and_then(|seat| u8::try_from(seat).ok())
     }
 
+    /// Seats there are.
+    pub fn seat_count(&self) -> u8 {
+        u8::try_from(self.seats.len()).unwrap_or(u8::MAX)
+    }
+
     /// The seats as givers of audit shares, in order.
     pub fn share_givers(&self) -> Vec<ShareGiver> {
         let giver = |seat: &SeatView| ShareGiver { authority: seat.authority.to_bytes(), weight: seat.weight };

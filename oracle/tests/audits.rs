@@ -11,7 +11,7 @@ use millrace_core::leaves::Verdict;
 use millrace_core::proof::{nonce, Commit, Task};
 use millrace_gemm::cheats::{prove_with_seeds, Lazy};
 use millrace_gemm::{prove, queries, verify_bundle, wrong_entries, Backend, Bundle, Cpu, ProveOptions, ProvenRun};
-use millrace_oracle::Daemon;
+use millrace_oracle::{Daemon, Settings};
 use millrace_wire::messages::{CommitReceipt, Share, ShareRequest};
 use millrace_wire::server::unix_now;
 use millrace_wire::{SignedClient, WireError};
@@ -126,7 +126,12 @@ async fn a_verdict_survives_a_restart() {
     stage.commit(proven.commit(), &share).await.unwrap();
     stage.latch_next(NEXT_BEACON).await;
     stage.answer(proven.commit(), answer_of(&proven)).await.unwrap_err();
-    let settings = stage.daemon.settings.clone();
+    // What lies on the disk at this moment is what a killed process leaves.
+    let left = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(&stage.daemon.settings.data_dir).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), left.path().join(file.file_name())).unwrap();
+    }
+    let settings = Settings { data_dir: left.path().to_owned(), ..stage.daemon.settings.clone() };
     let next = Daemon::open(settings, stage.chain.clone(), oracle_key(0)).unwrap();
     let findings = next.audits().findings();
     assert_eq!(findings.values().next().map(|(finding, _)| finding.verdict), Some(Verdict::Refused));

@@ -80,7 +80,7 @@ async fn a_link_is_measured_in_both_directions_stated_and_counted() {
     stage.latch_next(NEXT_BEACON).await;
     let answer = run.answer(&queries(run.commit(), &NEXT_BEACON)).to_bytes();
     stage.answer(run.commit(), answer).await.unwrap();
-    assert_eq!(stage.finding().unwrap().figures.bandwidth_mbps, bandwidth_mbps);
+    assert_eq!(stage.finding().unwrap().bandwidth_mbps, bandwidth_mbps);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,7 +94,7 @@ impl Audit {
         let answer = self.run.answer(&queries(self.commit(), &NEXT_BEACON)).to_bytes();
         self.stage.answer(self.commit(), answer).await.unwrap();
         let finding = self.stage.finding().unwrap();
-        (finding.verdict, finding.figures.vram_mib)
+        (finding.verdict, finding.vram_mib)
     }
 }
 

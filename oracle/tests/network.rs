@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use common::*;
 use millrace::state::{AcceptedRoot, Oracle};
+use millrace_agreement::LeafSet;
 use millrace_client::{fetch, pda, Pubkey};
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_core::merkle::TREE_NODE_LEN;
-use millrace_oracle::decide::LeafSet;
+use millrace_oracle::decide::report::from_wire;
 use millrace_oracle::journal::Signing;
 use millrace_wire::messages::{JobPhase, Opening, Report};
 use millrace_wire::SignedClient;
@@ -74,7 +75,7 @@ impl Network {
         let anyone = SignedClient::unsigned(std::time::Duration::from_secs(2)).unwrap();
         let url = format!("{url}/v1/reports/{}", accepted.epoch);
         let report: Report = wait_for("serving the report", 10, || async { anyone.get(&url).await.ok() }).await;
-        let set = LeafSet::from_wire(&report).unwrap();
+        let set = from_wire(&report).unwrap();
         assert_eq!((set.root(), set.len()), (accepted.root, accepted.leaves));
         set
     }

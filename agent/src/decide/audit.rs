@@ -75,6 +75,12 @@ pub fn should_audit(facts: &AuditFacts) -> bool {
     !is_pending && (is_wanting(facts, falls(SPREAD_EPOCHS)) || falls(facts.every_epochs))
 }
 
+/// Whether no process before this one can have committed for the node in the epoch this one starts in. Where one may have,
+/// the audit waits for the next epoch: the journal may be from a backup, and a second commit is fraud.
+pub fn cannot_have_committed(is_journal_new: bool, node: &Node) -> bool {
+    is_journal_new && node.state == NodeState::Registered as u8 && node.audit_epoch == 0
+}
+
 /// Whether the node lacks figures, or soon will: at once the first time, by lot where it can wait.
 fn is_wanting(facts: &AuditFacts, is_drawn: bool) -> bool {
     let AuditFacts { node, now, .. } = *facts;
@@ -288,5 +294,14 @@ mod tests {
         let (n, rounds) = audit_size(50, NodeClass::Cpu as u8, 1_000);
         assert_eq!((n, rounds), (1_024, 23));
         assert!(operations(n, rounds) <= 50_000_000_000 && operations(n, rounds + 1) > 50_000_000_000);
+    }
+
+    #[test]
+    fn only_a_node_never_audited_is_audited_in_the_epoch_its_agent_starts_in() {
+        let never = Node { state: NodeState::Registered as u8, ..Node::zeroed() };
+        assert!(cannot_have_committed(true, &never));
+        assert!(!cannot_have_committed(false, &never), "an earlier process may have committed");
+        assert!(!cannot_have_committed(true, &Node { audit_epoch: 3, ..never }), "the folder was lost");
+        assert!(!cannot_have_committed(true, &Node { state: NodeState::Verified as u8, ..never }));
     }
 }

@@ -21,7 +21,7 @@ use super::ask::{each_oracle, is_passing, is_verdict, patiently, quorum_of_share
 use super::memory::{self, Walked};
 use super::next_view;
 use crate::agent::Agent;
-use crate::decide::audit::{audit_size, gops_of_one, prover, should_audit, AuditFacts};
+use crate::decide::audit::{audit_size, cannot_have_committed, gops_of_one, prover, should_audit, AuditFacts};
 use crate::journal::SignedCommit;
 use crate::supervisor::blocking;
 use crate::view::{Seat, View};
@@ -56,6 +56,7 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
         tracing::info!(epoch = signed.commit.epoch, "answering for a commit of the last process");
         conversations.spawn(resume(agent.clone(), signed, stop.clone()));
     }
+    let since_epoch = view.epoch;
     // Epoch in which each node's last conversation began: the journal knows only of commits.
     let mut begun: HashMap<Pubkey, u64> = HashMap::new();
     while let Some(view) = next_view(&mut views, &stop).await {
@@ -66,6 +67,9 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
         }
         let Some(beacon) = view.beacon(view.epoch) else { continue };
         for (key, node) in &view.nodes {
+            if view.epoch == since_epoch && !cannot_have_committed(agent.journal.is_new(), node) {
+                continue;
+            }
             let last = agent.journal.last_commit_epoch(key)?.max(begun.get(key).copied());
             if is_wanted(&agent, &view, key, node, &beacon, last) {
                 begun.insert(*key, view.epoch);

@@ -11,6 +11,7 @@
 //! | agent → oracle | `POST /v1/audits/{commit_id}/bundle` | bundle bytes → [`CommitReceipt`] |
 //! | agent → oracle | `GET /v1/nodes/{node}/transfers` | → `Vec<`[`Statement`]`>` |
 //! | agent → oracle | `POST /v1/nodes/{node}/link` | → a [`crate::Link`] that speaks [`TRANSFER_PROTOCOL`] |
+//! | oracle → oracle | `POST /v1/ballots/{epoch}` | [`BallotRequest`] → [`crate::Sealed`] [`Report`] |
 //! | oracle → oracle | `GET /v1/proposals/{epoch}` | → [`Report`] |
 //! | oracle → oracle | `GET /v1/observations/{epoch}` | → `Vec<`[`Opening`]`>` |
 //! | anyone → oracle | `GET /v1/reports/{epoch}` | → [`Report`] |
@@ -25,6 +26,9 @@ use serde::{Deserialize, Serialize};
 
 /// Domain of a sealed [`LeaseStatusAnswer`].
 pub const LEASE_STATUS_DOMAIN: &str = "millrace lease status";
+
+/// Domain of a sealed ballot: what an oracle saw of an epoch.
+pub const BALLOT_DOMAIN: &str = "millrace ballot";
 
 /// What is spoken over the link of a bandwidth measurement: `millrace_gemm::bandwidth`, the oracle as the measurer.
 pub const TRANSFER_PROTOCOL: &str = "millrace-transfer";
@@ -66,6 +70,14 @@ pub struct CommitRequest {
     pub signature: Vec<u8>,
     /// The shares, in seat order.
     pub shares: Vec<Share>,
+}
+
+/// Asks an oracle for what it saw of an epoch that is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BallotRequest {
+    /// Of these accounts only: leases, nodes or oracles. Of all where it is missing.
+    pub accounts: Option<Vec<HexBytes>>,
 }
 
 /// An oracle took it.

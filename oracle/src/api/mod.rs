@@ -123,6 +123,7 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/nodes/{node}/transfers", get(bandwidth::transfers))
         .route("/v1/nodes/{node}/link", post(bandwidth::link))
         .route("/v1/observations/{epoch}", get(public::observations))
+        .route("/v1/ballots/{epoch}", post(public::ballot))
         .route("/v1/proposals/{epoch}", get(public::proposal));
     let bundles = Router::new().route("/v1/audits/{commit_id}/bundle", post(audits::bundle));
     let answers = Router::new().route("/v1/audits/{commit_id}/memory/answer", post(memory::answer));

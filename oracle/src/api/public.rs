@@ -1,16 +1,21 @@
 //! Reports, evidence and health: for anyone. Proposals: for oracles.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::Json;
 use millrace_client::Pubkey;
-use millrace_wire::messages::{Evidence, EvidenceSummary, Opening, Report};
-use millrace_wire::{ApiError, Verified};
+use millrace_wire::messages::{BallotRequest, Evidence, EvidenceSummary, Opening, Report, BALLOT_DOMAIN};
+use millrace_wire::{ApiError, Sealed, Verified};
 use serde::Serialize;
 
+use super::audits::read;
 use super::{internal, Api};
 use crate::daemon::blocking;
+use crate::decide::report::to_wire;
+use crate::view::View;
 
 /// How the daemon is.
 #[derive(Debug, Serialize)]
@@ -50,31 +55,58 @@ pub(crate) async fn health(State(api): State<Arc<Api>>) -> Result<Json<Health>, 
     }))
 }
 
-/// `GET /v1/proposals/{epoch}`: what this oracle signed for the epoch, or would sign.
+/// The chain as last seen, if it is an oracle that asks.
+fn for_oracles(api: &Api, verified: &Verified, what: &str) -> Result<Arc<View>, ApiError> {
+    let view = api.view()?;
+    match view.seat_of(&Pubkey::from(verified.key)) {
+        Some(_) => Ok(view),
+        None => {
+            let instead = "read the accepted report at /v1/reports/{epoch}";
+            Err(ApiError::forbidden(format!("{what} are for oracles"), instead))
+        }
+    }
+}
+
+/// `GET /v1/proposals/{epoch}`: the report this oracle signs for the epoch. It is written down, so it is never another.
 pub(crate) async fn proposal(
     State(api): State<Arc<Api>>,
     Path(epoch): Path<u64>,
     verified: Verified,
 ) -> Result<Json<Report>, ApiError> {
-    if api.view()?.seat_of(&Pubkey::from(verified.key)).is_none() {
-        return Err(ApiError::forbidden(
-            "proposals are for oracles",
-            "read the accepted report at /v1/reports/{epoch}",
-        ));
-    }
+    for_oracles(&api, &verified, "proposals")?;
     let journal = api.daemon.journal.clone();
     let signed = blocking(move || journal.signed(epoch)).await.map_err(internal)?.map_err(internal)?;
-    if let Some(set) = signed {
-        return Ok(Json(set.to_wire()));
-    }
-    let ballots = api.daemon.ballots();
-    let ballot = ballots.by_epoch.get(&epoch).ok_or_else(|| {
+    let set = signed.ok_or_else(|| {
+        ApiError::not_found(format!("this oracle signs no report of epoch {epoch} yet"), "ask again in a moment")
+    })?;
+    Ok(Json(to_wire(&set)))
+}
+
+/// `POST /v1/ballots/{epoch}`: what this oracle saw of an epoch that is over, for the seat that proposes, and for one that saw
+/// something else than is proposed.
+pub(crate) async fn ballot(
+    State(api): State<Arc<Api>>,
+    Path(epoch): Path<u64>,
+    verified: Verified,
+    body: Bytes,
+) -> Result<Json<Sealed>, ApiError> {
+    for_oracles(&api, &verified, "ballots")?;
+    let request: BallotRequest = read(&body)?;
+    let own = api.daemon.ballots().by_epoch.get(&epoch).map(|ballot| ballot.own.clone());
+    let own = own.ok_or_else(|| {
         ApiError::not_found(
-            format!("there is no proposal for epoch {epoch} here"),
+            format!("there is no ballot for epoch {epoch} here"),
             "ask when the epoch has ended, and for one of the last two",
         )
     })?;
-    Ok(Json(ballot.own.to_wire()))
+    let told = match request.accounts {
+        Some(accounts) => {
+            let accounts: HashSet<Vec<u8>> = accounts.into_iter().map(|account| account.0).collect();
+            own.of(|account| accounts.contains(&account[..]))
+        }
+        None => own,
+    };
+    api.daemon.seal(BALLOT_DOMAIN, &to_wire(&told)).map(Json).map_err(internal)
 }
 
 /// `GET /v1/observations/{epoch}`: every opening this oracle has, its own included, once the epoch is over. Before that,
@@ -84,13 +116,7 @@ pub(crate) async fn observations(
     Path(epoch): Path<u64>,
     verified: Verified,
 ) -> Result<Json<Vec<Opening>>, ApiError> {
-    let view = api.view()?;
-    if view.seat_of(&Pubkey::from(verified.key)).is_none() {
-        return Err(ApiError::forbidden(
-            "observations are opened to oracles",
-            "read the accepted report at /v1/reports/{epoch}",
-        ));
-    }
+    let view = for_oracles(&api, &verified, "observations")?;
     if epoch >= view.epoch {
         return Err(ApiError::forbidden(
             format!("epoch {epoch} is not over"),
@@ -99,7 +125,7 @@ pub(crate) async fn observations(
     }
     let journal = api.daemon.journal.clone();
     let kept = blocking(move || journal.openings(epoch)).await.map_err(internal)?.map_err(internal)?;
-    let openings = kept.into_iter().map(|it| Opening { oracle: it.oracle, salt: it.salt, seen: it.seen.to_wire() });
+    let openings = kept.into_iter().map(|it| Opening { oracle: it.oracle, salt: it.salt, seen: to_wire(&it.seen) });
     Ok(Json(openings.collect()))
 }
 
@@ -113,7 +139,7 @@ pub(crate) async fn report(State(api): State<Arc<Api>>, Path(epoch): Path<u64>) 
             "ask for one of the last 64 epochs with an accepted root on chain",
         )
     })?;
-    Ok(Json(set.to_wire()))
+    Ok(Json(to_wire(&set)))
 }
 
 /// `GET /v1/evidence`

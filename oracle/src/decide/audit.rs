@@ -5,7 +5,7 @@ use millrace_core::proof::{operations, Commit};
 use millrace_gemm::Refusal;
 use millrace_wire::messages::Figures;
 
-use super::NodeFinding;
+use millrace_agreement::NodeFinding;
 
 /// Epochs after that of the audit in which a bundle is taken: its queries are known from the first of them.
 pub const ANSWER_EPOCHS: u64 = 2;
@@ -105,15 +105,15 @@ pub fn node_finding(records: &[AuditRecord]) -> Option<NodeFinding> {
     {
         let super_root = record.commit.super_root;
         let claimed_gops = first.claimed_gops;
-        let figures = Figures::default();
-        return Some(NodeFinding { super_root, verdict, gops: 0, claimed_gops, figures });
+        return Some(NodeFinding { super_root, verdict, gops: 0, claimed_gops, vram_mib: 0, bandwidth_mbps: 0 });
     }
     let mut finding = NodeFinding {
         super_root: first.commit.super_root,
         verdict: Verdict::Passed,
         gops: 0,
         claimed_gops: first.claimed_gops,
-        figures: Figures { vram_mib: u32::MAX, bandwidth_mbps: u32::MAX },
+        vram_mib: u32::MAX,
+        bandwidth_mbps: u32::MAX,
     };
     let mut all_operations = 0u128;
     let mut longest_nanos = 0u64;
@@ -121,8 +121,8 @@ pub fn node_finding(records: &[AuditRecord]) -> Option<NodeFinding> {
         let AuditState::Passed { figures: Figures { vram_mib, bandwidth_mbps } } = record.state else { return None };
         all_operations = all_operations.saturating_add(operations(record.commit.n, record.commit.rounds));
         longest_nanos = longest_nanos.max(record.elapsed_nanos);
-        finding.figures.vram_mib = finding.figures.vram_mib.min(vram_mib);
-        finding.figures.bandwidth_mbps = finding.figures.bandwidth_mbps.min(bandwidth_mbps);
+        finding.vram_mib = finding.vram_mib.min(vram_mib);
+        finding.bandwidth_mbps = finding.bandwidth_mbps.min(bandwidth_mbps);
     }
     if records.len() != usize::from(first.gpu_count) {
         return None;
@@ -192,7 +192,7 @@ mod tests {
         let finding = node_finding(&[record(0, 1, PASSED)]).unwrap();
         assert_eq!(finding.verdict, Verdict::Passed);
         assert_eq!(finding.gops, 8, "2 × 1,024³ × 4 in a second");
-        assert_eq!(finding.figures, FIGURES);
+        assert_eq!((finding.vram_mib, finding.bandwidth_mbps), (FIGURES.vram_mib, FIGURES.bandwidth_mbps));
     }
 
     #[test]

@@ -1,19 +1,13 @@
 //! What an oracle decides, as pure functions of what it observed. No clock, no network, no disk in here.
 
-pub mod agree;
 pub mod audit;
 pub mod beacon;
 pub mod intake;
 pub mod lease;
 pub mod memory;
-pub mod opening;
 pub mod report;
 pub mod statements;
-pub mod turn;
 
-pub use agree::{Disagreement, Findings, LeaseView, NodeFinding};
 pub use audit::{AuditKey, AuditRecord, AuditState};
 pub use lease::{LeaseFacts, LeaseRules, LeaseWatch, Sighting};
 pub use memory::MemoryTest;
-pub use opening::{OracleView, Tally};
-pub use report::LeafSet;

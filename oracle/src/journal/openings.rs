@@ -3,7 +3,7 @@
 use rusqlite::{params, OptionalExtension};
 
 use super::{report_text, Journal, JournalError};
-use crate::decide::{LeafSet, Tally};
+use millrace_agreement::{LeafSet, Tally};
 
 /// An opening whose hash is the one on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +31,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn note_commitment(&self, epoch: u64, oracle: &[u8; 32], hash: &[u8; 32]) -> Result<(), JournalError> {
-        self.db()
-            .execute(
-                "INSERT INTO commitments VALUES (?1, ?2, ?3) ON CONFLICT (epoch, oracle) DO NOTHING",
-                params![epoch as i64, oracle, hash],
-            )
-            .map_err(|error| self.wrap(error))?;
+        let insert = "INSERT INTO commitments VALUES (?1, ?2, ?3) ON CONFLICT (epoch, oracle) DO NOTHING";
+        self.file.write(|db| db.execute(insert, params![epoch as i64, oracle, hash]))?;
         Ok(())
     }
 
@@ -46,12 +42,11 @@ impl Journal {
     /// [`JournalError`].
     #[allow(clippy::type_complexity)]
     pub fn commitments(&self, epoch: u64) -> Result<Vec<([u8; 32], [u8; 32])>, JournalError> {
-        let read = |db: &rusqlite::Connection| {
+        self.file.read(|db| {
             let mut statement = db.prepare("SELECT oracle, hash FROM commitments WHERE epoch = ?1 ORDER BY oracle")?;
             let rows = statement.query_map([epoch as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<Result<Vec<_>, _>>()
-        };
-        read(&self.db()).map_err(|error| self.wrap(error))
+            rows.collect()
+        })
     }
 
     /// Keeps an opening.
@@ -59,12 +54,12 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn keep_opening(&self, opening: &StoredOpening) -> Result<(), JournalError> {
-        self.db()
-            .execute(
+        self.file.write(|db| {
+            db.execute(
                 "INSERT INTO openings VALUES (?1, ?2, ?3, ?4) ON CONFLICT (epoch, oracle) DO NOTHING",
                 params![opening.seen.epoch() as i64, opening.oracle, opening.salt, report_text(&opening.seen)],
             )
-            .map_err(|error| self.wrap(error))?;
+        })?;
         Ok(())
     }
 
@@ -74,13 +69,12 @@ impl Journal {
     /// [`JournalError`].
     pub fn openings(&self, epoch: u64) -> Result<Vec<StoredOpening>, JournalError> {
         type Row = ([u8; 32], [u8; 16], String);
-        let read = |db: &rusqlite::Connection| {
+        let rows: Vec<Row> = self.file.read(|db| {
             let mut statement =
                 db.prepare("SELECT oracle, salt, report FROM openings WHERE epoch = ?1 ORDER BY oracle")?;
             let rows = statement.query_map([epoch as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            rows.collect::<Result<Vec<Row>, _>>()
-        };
-        let rows = read(&self.db()).map_err(|error| self.wrap(error))?;
+            rows.collect()
+        })?;
         rows.into_iter()
             .map(|(oracle, salt, text)| Ok(StoredOpening { oracle, salt, seen: self.read_report(&text)? }))
             .collect()
@@ -91,13 +85,10 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn observed(&self, epoch: u64) -> Result<Option<([u8; 16], LeafSet)>, JournalError> {
-        let row: Option<([u8; 16], String)> = self
-            .db()
-            .query_row("SELECT salt, report FROM observations WHERE epoch = ?1", [epoch as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
-            .map_err(|error| self.wrap(error))?;
+        let query = "SELECT salt, report FROM observations WHERE epoch = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let row: Option<([u8; 16], String)> =
+            self.file.read(|db| db.query_row(query, [epoch as i64], read).optional())?;
         row.map(|(salt, text)| Ok((salt, self.read_report(&text)?))).transpose()
     }
 
@@ -106,17 +97,15 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_tallies(&self, tallies: &[StoredTally], counted: u64) -> Result<(), JournalError> {
-        let write = |db: &mut rusqlite::Connection| {
-            let transaction = db.transaction()?;
+        self.file.write(|transaction| {
             for StoredTally { oracle, tally } in tallies {
                 transaction.execute(
                     "INSERT OR REPLACE INTO tallies VALUES (?1, ?2, ?3, ?4)",
                     params![oracle, tally.opened as i64, tally.unknown as i64, counted as i64],
                 )?;
             }
-            transaction.commit()
-        };
-        write(&mut self.db()).map_err(|error| self.wrap(error))
+            Ok(())
+        })
     }
 
     /// The counts as last stored, and the last epoch judged.
@@ -124,7 +113,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn tallies(&self) -> Result<(Vec<StoredTally>, Option<u64>), JournalError> {
-        let read = |db: &rusqlite::Connection| {
+        self.file.read(|db| {
             let mut statement = db.prepare("SELECT oracle, opened, unknown FROM tallies ORDER BY oracle")?;
             let rows = statement.query_map([], |row| {
                 let tally = Tally { opened: row.get::<_, i64>(1)? as u64, unknown: row.get::<_, i64>(2)? as u64 };
@@ -133,15 +122,14 @@ impl Journal {
             let tallies = rows.collect::<Result<Vec<_>, _>>()?;
             let counted: Option<i64> = db.query_row("SELECT max(counted) FROM tallies", [], |row| row.get(0))?;
             Ok((tallies, counted.map(|epoch| epoch as u64)))
-        };
-        read(&self.db()).map_err(|error| self.wrap(error))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::report::tests::lease;
+    use millrace_agreement::testing::lease;
 
     #[test]
     fn commitments_openings_and_counts_come_back() {
@@ -164,23 +152,5 @@ mod tests {
         let tally = StoredTally { oracle: [1; 32], tally: Tally { opened: 3, unknown: 2 } };
         journal.save_tallies(&[tally], 7).unwrap();
         assert_eq!(journal.tallies().unwrap(), (vec![tally], Some(7)));
-    }
-
-    #[test]
-    fn a_journal_of_an_oracle_that_opened_nothing_yet_goes_on() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("journal.db");
-        let db = rusqlite::Connection::open(&path).unwrap();
-        // The tables of the first release, with a report in them.
-        let old = super::super::SCHEMA.split("CREATE TABLE IF NOT EXISTS commitments").next().unwrap();
-        let old = old.replace("    vram_mib INTEGER NOT NULL DEFAULT 0, PRIMARY", "    PRIMARY");
-        db.execute_batch(&old).unwrap();
-        let report = r#"{"epoch":7,"lease_leaves":[],"node_leaves":[]}"#;
-        db.execute("INSERT INTO signed VALUES (7, ?1, ?2)", params![[0u8; 24], report]).unwrap();
-        drop(db);
-        let journal = Journal::open(&path).unwrap();
-        assert_eq!(journal.audits().unwrap(), []);
-        assert_eq!(journal.signed(7).unwrap(), Some(LeafSet::new(7, vec![], vec![])));
-        assert_eq!(journal.tallies().unwrap(), (vec![], None));
     }
 }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use millrace::constants::REPORT_RING;
 use millrace::state::AcceptedRoot;
+use millrace_agreement::LeafSet;
 use millrace_core::merkle::TreeNode;
 use millrace_wire::messages::Report;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{blocking, Daemon};
-use crate::decide::LeafSet;
+use crate::decide::report::from_wire;
 use crate::view::View;
 
 /// Longest a peer may take to answer, and time before all are asked again.
@@ -104,22 +104,15 @@ impl Archive {
 
     /// Asks all other oracles at once. What gives the root is right, whoever sent it.
     async fn ask_peers(&self, epoch: u64, root: TreeNode, view: &View) -> Option<LeafSet> {
-        let mut asked = JoinSet::new();
-        let peers = view.seats.iter().filter(|seat| seat.authority != self.daemon.me);
-        for url in peers.filter_map(|seat| seat.endpoint.as_ref()) {
-            for kind in ["reports", "proposals"] {
-                let url = format!("{}/v1/{kind}/{epoch}", url.trim_end_matches('/'));
-                let client = self.daemon.client.clone();
-                asked.spawn(async move {
-                    let answer = tokio::time::timeout(ASK_WITHIN, client.get::<Report>(&url)).await;
-                    LeafSet::from_wire(&answer.ok()?.ok()?).ok()
-                });
-            }
-        }
-        while let Some(answer) = asked.join_next().await {
-            let set = answer.ok().flatten().filter(|set| set.epoch() == epoch && set.root() == root);
-            if set.is_some() {
-                return set;
+        let seats = self.daemon.other_seats(view);
+        for kind in ["reports", "proposals"] {
+            let mut asked = self.daemon.ask_seats::<Report>(view, &seats, &format!("/v1/{kind}/{epoch}"), ASK_WITHIN);
+            while let Some(answer) = asked.join_next().await {
+                let set = answer.ok().flatten().and_then(|(_, report)| from_wire(&report).ok());
+                let found = set.filter(|set| set.epoch() == epoch && set.root() == root);
+                if found.is_some() {
+                    return found;
+                }
             }
         }
         None

@@ -60,7 +60,7 @@ fn steps(view: &View) -> impl Iterator<Item = (u64, BeaconStep)> + '_ {
 }
 
 fn wait(daemon: &Daemon, view: &View, epoch: u64) -> Duration {
-    let count = u8::try_from(view.seats.len()).unwrap_or(u8::MAX);
+    let count = view.seat_count();
     let seat = view.seat_of(&daemon.me).unwrap_or(count);
     let each = daemon.millis_of_epoch(daemon.settings.timing.beacon_stagger, view);
     Duration::from_millis(stagger_millis(seat, count, epoch, each))

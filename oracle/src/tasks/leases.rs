@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{blocking, unix_millis, Daemon};
+use crate::daemon::{blocking, Daemon};
 use crate::decide::lease::{LeaseFacts, LeaseRules, LeaseTally, LeaseWatch, Sighting};
 use crate::journal::StoredLease;
 use crate::view::View;
@@ -74,7 +74,7 @@ impl Watches {
             self.gone.remove(&key);
             book.entry(key).or_insert_with(|| {
                 let (tally, unwatched) = match daemon.take_stored(&key) {
-                    Some(stored) => (stored.tally, unix_millis().saturating_sub(stored.watched_until_millis)),
+                    Some(stored) => (stored.tally, millis_between(stored.watched_until, now)),
                     None => (LeaseTally::default(), millis_between(lease.started_at, now)),
                 };
                 tracing::info!(lease = %Pubkey::from(key), live_millis = tally.live_millis, unwatched, "watching");
@@ -113,7 +113,7 @@ impl Watcher {
         self.find_agents(view, &asked).await;
         let heard = self.ask(asked).await;
         self.decide(view, heard);
-        self.store().await
+        self.store(view).await
     }
 
     fn undecided(&self, view: &View) -> Vec<(Pubkey, Pubkey)> {
@@ -191,14 +191,14 @@ impl Watcher {
         }
     }
 
-    async fn store(&self) -> anyhow::Result<()> {
-        let watched_until_millis = unix_millis();
+    async fn store(&self, view: &View) -> anyhow::Result<()> {
+        let watched_until = now_of(view);
         let mut leases: Vec<StoredLease> = {
             let book = self.daemon.leases();
             let stored = |(lease, watch): (&[u8; 32], &LeaseWatch)| StoredLease {
                 lease: *lease,
                 tally: watch.tally(),
-                watched_until_millis,
+                watched_until,
             };
             book.iter().map(stored).collect()
         };

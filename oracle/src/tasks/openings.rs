@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use millrace_agreement::opening::{counts, observation_hash};
+use millrace_agreement::Tally;
 use millrace_client::Pubkey;
 use millrace_wire::messages::Opening;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{blocking, Daemon};
-use crate::decide::opening::{counts, observation_hash};
-use crate::decide::{LeafSet, Tally};
+use crate::decide::report::from_wire;
 use crate::journal::{StoredOpening, StoredTally};
 use crate::settings::of_epoch;
 use crate::view::{SeatView, View};
@@ -124,19 +124,11 @@ impl Openings {
     /// Asks all other oracles at once for everything they have of `epoch`.
     async fn ask_peers(&self, epoch: u64, wanted: &HashMap<[u8; 32], [u8; 32]>, view: &View) -> Vec<StoredOpening> {
         let within = ASK_WITHIN.min(of_epoch(ASK_EVERY, view.epoch_secs()));
-        let mut asked = JoinSet::new();
-        let peers = view.seats.iter().filter(|seat| seat.authority != self.daemon.me);
-        for url in peers.filter_map(|seat| seat.endpoint.as_ref()) {
-            let url = format!("{}/v1/observations/{epoch}", url.trim_end_matches('/'));
-            let client = self.daemon.client.clone();
-            asked.spawn(async move {
-                let answer = tokio::time::timeout(within, client.get::<Vec<Opening>>(&url)).await;
-                answer.ok().and_then(Result::ok).unwrap_or_default()
-            });
-        }
-        let answers = asked.join_all().await.into_iter().flatten();
+        let seats = self.daemon.other_seats(view);
+        let asked = self.daemon.ask_seats::<Vec<Opening>>(view, &seats, &format!("/v1/observations/{epoch}"), within);
+        let answers = asked.join_all().await.into_iter().flatten().flat_map(|(_, openings)| openings);
         let read = answers.filter_map(|Opening { oracle, salt, seen }| {
-            let seen = LeafSet::from_wire(&seen).ok().filter(|seen| seen.epoch() == epoch)?;
+            let seen = from_wire(&seen).ok().filter(|seen| seen.epoch() == epoch)?;
             Some(StoredOpening { oracle, salt, seen })
         });
         read.filter(|opening| is_opened(opening, wanted)).collect()

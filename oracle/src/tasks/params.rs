@@ -50,7 +50,7 @@ fn is_due(view: &View) -> bool {
 
 /// The seats take turns, as with beacons.
 fn wait(daemon: &Daemon, view: &View) -> Duration {
-    let count = u8::try_from(view.seats.len()).unwrap_or(u8::MAX);
+    let count = view.seat_count();
     let seat = view.seat_of(&daemon.me).unwrap_or(count);
     let each = daemon.millis_of_epoch(daemon.settings.timing.beacon_stagger, view);
     Duration::from_millis(stagger_millis(seat, count, view.config.pending_epoch, each))

@@ -2,29 +2,38 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use millrace::instructions::SignReportArgs;
 use millrace::state::SeatRow;
+use millrace_agreement::check;
+use millrace_agreement::median::{median, MEDIAN_OF};
+use millrace_agreement::opening::observation_hash;
+use millrace_agreement::vote::{first_proposer, Terms};
+use millrace_agreement::{Disagreement, LeafSet, Look, OracleView, Step, Vote};
 use millrace_client::{ix, MillraceError};
 use millrace_core::merkle::TreeNode;
-use millrace_wire::messages::Report;
-use tokio::task::JoinSet;
+use millrace_wire::messages::{BallotRequest, HexBytes, Report, BALLOT_DOMAIN};
+use millrace_wire::Sealed;
 use tokio_util::sync::CancellationToken;
 
 use crate::books::{findings, own_report, Ballot, Ballots};
 use crate::daemon::{blocking, Daemon};
-use crate::decide::agree;
-use crate::decide::opening::observation_hash;
-use crate::decide::turn::{first_proposer, Vote};
-use crate::decide::{LeafSet, OracleView};
+use crate::decide::report::from_wire;
 use crate::journal::Signing;
 use crate::tasks::openings::tally_on_chain;
 use crate::view::View;
 
 /// Longest a peer may take to answer.
 const PEER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Longest a proposer waits for what the others saw, and the time before it asks again who had nothing yet.
+const GATHER_WITHIN: Duration = Duration::from_secs(2);
+const GATHER_AGAIN: Duration = Duration::from_millis(50);
+
+/// Most disagreements with one proposal that are logged.
+const MAX_LOGGED: usize = 16;
 
 /// Time after its award from which a lease is reported, seconds.
 const NOTICED_AFTER_SECS: i64 = 2;
@@ -60,13 +69,33 @@ impl Reporter {
         let Some(epoch) = view.epoch.checked_sub(1) else { return Ok(()) };
         self.make_ballot(epoch, view);
         let Some(seat) = view.seat_of(&self.daemon.me) else { return Ok(()) };
+        let Some(first) = first_proposer(epoch, view.beacon(epoch).as_ref(), view.seat_count()) else { return Ok(()) };
         let journal = self.daemon.journal.clone();
-        let set = match blocking(move || journal.signed(epoch)).await?? {
-            Some(set) => Some(set),
-            None => self.choose(epoch, seat, view).await?,
+        let written = blocking(move || journal.signed(epoch)).await??;
+        let terms = Terms {
+            seat,
+            weights: view.seats.iter().map(|seat| seat.weight).collect(),
+            first,
+            fallback_millis: self.daemon.millis_of_epoch(self.daemon.settings.timing.fallback, view),
+            was_up: self.daemon.up_since_epoch.get().is_some_and(|since| *since <= epoch),
         };
-        match set {
-            Some(set) if !self.is_on_chain(&set, seat, view) => self.send(&set, view).await,
+        let mut vote = Vote::new(terms.clone(), written);
+        let look = look(epoch, view);
+        if let Step::Ask { roots, is_due } = vote.step(&look) {
+            let Some(ballot) = self.daemon.ballots().by_epoch.get(&epoch).cloned() else { return Ok(()) };
+            let chosen = match self.choose(&vote, &terms, &roots, &ballot, view).await {
+                Some(chosen) => Some(chosen),
+                None if is_due => self.propose(&terms, &ballot, view).await,
+                None => None,
+            };
+            let Some((proposer, set)) = chosen else { return Ok(()) };
+            match self.write_down(set, proposer).await? {
+                Some(set) => vote.keep(set),
+                None => return Ok(()),
+            }
+        }
+        match vote.step(&look) {
+            Step::Sign(set) if self.sent_epoch != Some(epoch) => self.send(&set, view).await,
             _ => Ok(()),
         }
     }
@@ -89,83 +118,122 @@ impl Reporter {
         ballots.add(epoch, Ballot { at, own, boundary, oracles, refused: BTreeMap::new() });
     }
 
-    /// The report to sign now, written down; `None` while there is none.
-    async fn choose(&self, epoch: u64, seat: u8, view: &View) -> anyhow::Result<Option<LeafSet>> {
-        let Some(ballot) = self.daemon.ballots().by_epoch.get(&epoch).cloned() else { return Ok(None) };
-        let seats = u8::try_from(view.seats.len()).unwrap_or(u8::MAX);
-        let Some(first) = first_proposer(epoch, view.beacon(epoch).as_ref(), seats) else { return Ok(None) };
-        let vote = Vote {
-            first,
-            seats,
-            elapsed_millis: u64::try_from(view.since_epoch().as_millis()).unwrap_or(u64::MAX),
-            fallback_millis: self.daemon.millis_of_epoch(self.daemon.settings.timing.fallback, view),
-            signed: signed_by_others(epoch, seat, view),
-        };
-        let candidates = vote.candidates();
-        let within = Duration::from_millis(vote.fallback_millis / 2).clamp(Duration::from_millis(100), PEER_WITHIN);
-        let mut proposals = self.ask_seats(epoch, &candidates, seat, view, within).await;
-        for candidate in candidates {
-            let set = if candidate == seat {
-                if ballot.own.is_empty() {
-                    continue;
-                }
-                ballot.own.clone()
-            } else {
-                let Some(set) = proposals.remove(&candidate) else { continue };
-                if !self.agrees(&set, epoch, candidate, &ballot) {
-                    continue;
-                }
-                set
-            };
-            return self.write_down(set, candidate).await;
+    /// The report of another seat to sign, and that seat; `None` while there is none.
+    async fn choose(
+        &self,
+        vote: &Vote<LeafSet>,
+        terms: &Terms,
+        roots: &[(u8, TreeNode)],
+        ballot: &Ballot,
+        view: &View,
+    ) -> Option<(u8, LeafSet)> {
+        let epoch = ballot.own.epoch();
+        let within = Duration::from_millis(terms.fallback_millis / 2).clamp(Duration::from_millis(100), PEER_WITHIN);
+        let seats: Vec<u8> = roots.iter().map(|(seat, _)| *seat).collect();
+        let answers = self.ask_reports(view, &seats, &format!("/v1/proposals/{epoch}"), within).await;
+        let mut agreed = HashMap::new();
+        for (seat, root) in roots {
+            if agreed.contains_key(root) {
+                continue;
+            }
+            if let Some(set) = answers.get(seat).filter(|set| set.root() == *root) {
+                agreed.insert(*root, self.agrees(set, *seat, terms, ballot, view, within).await);
+            }
         }
-        Ok(None)
+        let agrees = |_, set: &LeafSet| agreed.get(&set.root()) == Some(&true);
+        vote.choose(roots, |seat| answers.get(&seat), agrees).map(|(proposer, set)| (proposer, set.clone()))
     }
 
-    /// Asks all candidates at once: one that is down costs no more than its timeout.
-    async fn ask_seats(
+    /// This seat's own proposal: the median of what it and some others saw, as far as it can stand for it.
+    async fn propose(&self, terms: &Terms, ballot: &Ballot, view: &View) -> Option<(u8, LeafSet)> {
+        let epoch = ballot.own.epoch();
+        let within = Duration::from_millis(terms.fallback_millis / 4).min(GATHER_WITHIN);
+        let deadline = Instant::now() + within;
+        let seats = view.seat_count();
+        let mut missing: Vec<u8> =
+            (1..seats).map(|places| seat_after(terms.seat, places, seats)).take(MEDIAN_OF.saturating_sub(1)).collect();
+        let mut seen = BTreeMap::new();
+        // Some see the end of the epoch a moment later.
+        while !missing.is_empty() && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            seen.extend(self.ask_ballots(view, &missing, epoch, None, left).await);
+            missing.retain(|seat| !seen.contains_key(seat));
+            tokio::time::sleep(GATHER_AGAIN.min(left)).await;
+        }
+        let mut all: Vec<(u64, &LeafSet)> = seen.iter().map(|(seat, set)| (terms.weight(*seat), set)).collect();
+        all.push((terms.weight(terms.seat), &ballot.own));
+        let found = median(epoch, ballot.at, &all);
+        let set = {
+            let (leases, audits) = (self.daemon.leases(), self.daemon.audits());
+            check::retain(&found, ballot.at, &findings(ballot, &leases, &audits))
+        };
+        tracing::debug!(epoch, seen = all.len(), leaves = set.len(), "proposing");
+        (!set.is_empty()).then_some((terms.seat, set))
+    }
+
+    async fn ask_reports(&self, view: &View, seats: &[u8], path: &str, within: Duration) -> BTreeMap<u8, LeafSet> {
+        let answers = self.daemon.ask_seats::<Report>(view, seats, path, within).join_all().await;
+        answers.into_iter().flatten().filter_map(|(seat, report)| Some((seat, from_wire(&report).ok()?))).collect()
+    }
+
+    /// What these seats saw of an epoch, sealed by each; of these accounts only, where given.
+    async fn ask_ballots(
         &self,
-        epoch: u64,
-        candidates: &[u8],
-        own_seat: u8,
         view: &View,
+        seats: &[u8],
+        epoch: u64,
+        accounts: Option<Vec<[u8; 32]>>,
         within: Duration,
     ) -> BTreeMap<u8, LeafSet> {
-        let mut asked = JoinSet::new();
-        for seat in candidates.iter().copied().filter(|seat| *seat != own_seat) {
-            let Some(url) = view.seats.get(usize::from(seat)).and_then(|seat| seat.endpoint.clone()) else { continue };
-            let client = self.daemon.client.clone();
-            asked.spawn(async move {
-                let url = format!("{}/v1/proposals/{epoch}", url.trim_end_matches('/'));
-                let answer = tokio::time::timeout(within, client.get::<Report>(&url)).await;
-                match answer {
-                    Ok(Ok(report)) => LeafSet::from_wire(&report).ok().map(|set| (seat, set)),
-                    Ok(Err(error)) => {
-                        tracing::debug!(epoch, seat, "no proposal: {error}");
-                        None
-                    }
-                    Err(_) => None,
-                }
-            });
-        }
-        asked.join_all().await.into_iter().flatten().collect()
+        let path = format!("/v1/ballots/{epoch}");
+        let hex = |account: [u8; 32]| HexBytes(account.to_vec());
+        let asked = BallotRequest { accounts: accounts.map(|accounts| accounts.into_iter().map(hex).collect()) };
+        let answers = self.daemon.tell_seats::<_, Sealed>(view, seats, &path, &asked, within).join_all().await;
+        let read = |(seat, sealed): (u8, Sealed)| {
+            let authority = view.seats.get(usize::from(seat))?.authority.to_bytes();
+            let report: Report = sealed.open(BALLOT_DOMAIN, &authority).ok()?;
+            Some((seat, from_wire(&report).ok().filter(|set| set.epoch() == epoch)?))
+        };
+        answers.into_iter().flatten().filter_map(read).collect()
     }
 
-    /// Whether a proposal fits what this oracle saw. What does not is logged once, and asked again at the next look.
-    fn agrees(&self, set: &LeafSet, epoch: u64, candidate: u8, ballot: &Ballot) -> bool {
-        let (leases, audits) = (self.daemon.leases(), self.daemon.audits());
-        let outcome = agree::check(set, epoch, ballot.at, &findings(ballot, &leases, &audits));
+    /// Whether a proposal may be signed: it fits what this oracle saw, or most of the others saw what does not.
+    async fn agrees(
+        &self,
+        set: &LeafSet,
+        proposer: u8,
+        terms: &Terms,
+        ballot: &Ballot,
+        view: &View,
+        within: Duration,
+    ) -> bool {
+        let (epoch, at) = (ballot.own.epoch(), ballot.at);
+        let own = findings(ballot, &self.daemon.leases(), &self.daemon.audits());
+        let mut differences = match check::check(set, epoch, at, &own) {
+            Ok(()) => Vec::new(),
+            Err(differences) => differences,
+        };
+        if !differences.is_empty() && differences.len() < check::MAX_LISTED {
+            let accounts: Vec<[u8; 32]> = differences.iter().filter_map(Disagreement::key).collect();
+            let others = self.daemon.other_seats(view);
+            let ballots = self.ask_ballots(view, &others, epoch, Some(accounts), within).await;
+            let ballots: Vec<(u64, &LeafSet)> = ballots.iter().map(|(seat, set)| (terms.weight(*seat), set)).collect();
+            let total = terms.weights.iter().map(|weight| u128::from(*weight)).sum();
+            let backed = check::backed(set, at, &own, &ballots, terms.weight(terms.seat), total);
+            differences.retain(|difference| !difference.key().is_some_and(|account| backed.contains(&account)));
+        }
         let mut ballots = self.daemon.ballots();
         let Some(stored) = ballots.by_epoch.get_mut(&epoch) else { return false };
-        let Err(differences) = outcome else {
-            stored.refused.remove(&candidate);
+        if differences.is_empty() {
+            stored.refused.remove(&proposer);
             return true;
-        };
-        let accounts = differences.iter().filter_map(agree::Disagreement::key).collect();
-        let is_news = stored.refused.insert(candidate, accounts).is_none();
-        if is_news && differences != [agree::Disagreement::Empty] {
-            for difference in &differences {
-                tracing::warn!(epoch, proposer = candidate, "the proposal is not signed: {difference}");
+        }
+        let accounts = differences.iter().filter_map(Disagreement::key).collect();
+        // Logged once, and asked again at the next look.
+        let is_news = stored.refused.insert(proposer, accounts).is_none();
+        if is_news {
+            for difference in differences.iter().take(MAX_LOGGED) {
+                tracing::warn!(epoch, proposer, "the proposal is not signed: {difference}");
             }
         }
         false
@@ -191,11 +259,6 @@ impl Reporter {
                 Ok(None)
             }
         }
-    }
-
-    fn is_on_chain(&self, set: &LeafSet, seat: u8, view: &View) -> bool {
-        let row = row_of(view, set.epoch(), seat);
-        self.sent_epoch == Some(set.epoch()) || row.is_some_and(|row| row.root == set.root())
     }
 
     /// Signs on chain what is written down.
@@ -254,12 +317,18 @@ fn live_before(view: &View, at: i64) -> Vec<[u8; 32]> {
     begun.map(|(key, _)| key.to_bytes()).collect()
 }
 
-fn row_of(view: &View, epoch: u64, seat: u8) -> Option<&SeatRow> {
-    let rows = view.reports.rows.get((epoch % 2) as usize)?;
-    rows.get(usize::from(seat)).filter(|row| row.epoch == epoch && row.leaves > 0)
+/// What each seat signed for `epoch`, and how long that has been over.
+fn look(epoch: u64, view: &View) -> Look<TreeNode> {
+    let rows = view.reports.rows.get((epoch % 2) as usize).map_or(&[][..], |rows| &rows[..]);
+    let root = |row: &SeatRow| (row.epoch == epoch && row.leaves > 0).then_some(row.root);
+    Look {
+        elapsed_millis: u64::try_from(view.since_epoch().as_millis()).unwrap_or(u64::MAX),
+        signed: rows.iter().take(view.seats.len()).map(root).collect(),
+    }
 }
 
-fn signed_by_others(epoch: u64, own_seat: u8, view: &View) -> Vec<(u8, u64, TreeNode)> {
-    let others = (0u8..).zip(&view.seats).filter(|(seat, _)| *seat != own_seat);
-    others.filter_map(|(seat, held)| Some((seat, held.weight, row_of(view, epoch, seat)?.root))).collect()
+/// The seat so many places after `seat`, around the circle.
+fn seat_after(seat: u8, places: u8, seats: u8) -> u8 {
+    let place = u16::from(seat).saturating_add(u16::from(places)).checked_rem(u16::from(seats)).unwrap_or(0);
+    u8::try_from(place).unwrap_or(0)
 }

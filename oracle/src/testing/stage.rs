@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use millrace::state::Node;
+use millrace_agreement::NodeFinding;
 use millrace_core::leaves::Verdict;
 use millrace_core::proof::{nonce, Commit, Task};
 use millrace_wire::messages::{CommitReceipt, CommitRequest, Evidence, EvidenceSummary, Share, ShareRequest};
@@ -14,7 +15,6 @@ use millrace_wire::{SignedClient, WireError};
 use tokio::task::JoinSet;
 
 use super::chain::*;
-use crate::decide::NodeFinding;
 use crate::view::View;
 use crate::{api, tasks, Daemon, Settings};
 

@@ -7,8 +7,8 @@
 use millrace_core::hash::sha256;
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus, OracleLeaf};
 
-use super::agree::SECS_TOLERANCE;
-use super::LeafSet;
+use crate::check::SECS_TOLERANCE;
+use crate::LeafSet;
 
 /// Counters by which two honest oracles may differ: one that read the chain, or an opening, an epoch later than the other,
 /// on either side of it.
@@ -108,8 +108,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::{lease, node};
     use super::*;
+    use crate::testing::{lease, node};
     use proptest::prelude::*;
 
     const EPOCH_SECS: u64 = 60;

@@ -2,22 +2,24 @@
 //!
 //! What is measured may differ a little, what is found (statuses, verdicts, roots) may not. A leaf left out is no reason
 //! to refuse: figures are cumulative and findings are repeated until a report with them is accepted, so the next
-//! proposer makes good what one forgot or hid. A leaf this oracle knows nothing of is.
+//! proposer makes good what one forgot or hid.
+//!
+//! A leaf this oracle saw otherwise, or not at all, is one, unless more than half of the others, by weight, saw it as proposed
+//! ([`backed`]): among a hundred thousand leaves each oracle misses some, and if that cost its vote there would be no report.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, OracleLeaf, Verdict};
 use millrace_core::merkle::TreeNode;
-use millrace_wire::messages::Figures;
 
-use super::opening::COUNT_TOLERANCE;
-use super::{LeafSet, OracleView};
+use crate::opening::COUNT_TOLERANCE;
+use crate::{LeafSet, OracleView, Tally};
 
 /// Seconds by which two honest oracles may differ: polls a second apart, clocks whole seconds apart.
 pub const SECS_TOLERANCE: u64 = 3;
 
-/// Most disagreements listed.
-const MAX_LISTED: usize = 16;
+/// Most disagreements listed: a proposal with more is not worth asking about.
+pub const MAX_LISTED: usize = 500;
 
 /// What this oracle knows of one lease.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +47,10 @@ pub struct NodeFinding {
     pub gops: u64,
     /// Speed the node claims, gops.
     pub claimed_gops: u64,
-    /// What a quorum states: memory of one GPU, and bandwidth.
-    pub figures: Figures,
+    /// What a quorum states of the memory of one GPU, MiB.
+    pub vram_mib: u32,
+    /// What a quorum states of the node's bandwidth, Mbit/s.
+    pub bandwidth_mbps: u32,
 }
 
 /// All this oracle knows.
@@ -128,7 +132,7 @@ impl Disagreement {
 /// Compares every leaf of `proposal` with what this oracle knows of `epoch`, which ended `at`.
 ///
 /// # Errors
-/// What differs, at most 16 of it.
+/// What differs, at most [`MAX_LISTED`] of it.
 pub fn check(proposal: &LeafSet, epoch: u64, at: i64, own: &Findings) -> Result<(), Vec<Disagreement>> {
     if proposal.epoch() != epoch {
         return Err(vec![Disagreement::OtherEpoch(proposal.epoch())]);
@@ -145,6 +149,67 @@ pub fn check(proposal: &LeafSet, epoch: u64, at: i64, own: &Findings) -> Result<
     } else {
         Err(differences)
     }
+}
+
+/// The accounts whose leaf in `proposal`, a report of the epoch that ended `at`, the other seats saw as it is there: more than
+/// half of them, by weight, and more than a third of `total_weight`, so that an honest one is among them even where one liar
+/// weighs more than another seat. `ballots` are what they saw, with their weights; what a ballot does not tell is as `own`
+/// knows it. `own_weight` is this seat's.
+pub fn backed(
+    proposal: &LeafSet,
+    at: i64,
+    own: &Findings,
+    ballots: &[(u64, &LeafSet)],
+    own_weight: u64,
+    total_weight: u128,
+) -> HashSet<[u8; 32]> {
+    let mut weights: HashMap<[u8; 32], u128> = HashMap::new();
+    for (weight, ballot) in ballots.iter().filter(|(_, ballot)| ballot.epoch() == proposal.epoch()) {
+        let seen = of_ballot(ballot, own);
+        let fitting = retain(proposal, at, &seen);
+        let accounts = fitting.leases().iter().map(|leaf| leaf.lease);
+        let accounts = accounts.chain(fitting.nodes().iter().map(|leaf| leaf.node));
+        for account in accounts.chain(fitting.oracles().iter().map(|leaf| leaf.oracle)) {
+            let sum = weights.entry(account).or_default();
+            *sum = sum.saturating_add(u128::from(*weight));
+        }
+    }
+    let others_weight = total_weight.saturating_sub(u128::from(own_weight));
+    let is_backed = |weight: u128| weight.saturating_mul(2) > others_weight && weight.saturating_mul(3) > total_weight;
+    weights.into_iter().filter(|(_, weight)| is_backed(*weight)).map(|(account, _)| account).collect()
+}
+
+/// A ballot as the findings of the seat that made it.
+fn of_ballot(ballot: &LeafSet, own: &Findings) -> Findings {
+    let lease = |leaf: &LeaseLeaf| {
+        let accepted_secs = own.leases.get(&leaf.lease).map_or(leaf.live_secs, |view| view.accepted_secs);
+        let decided_at = leaf.status.is_final().then_some(leaf.at);
+        (leaf.lease, LeaseView { boundary: Some(*leaf), now: *leaf, decided_at, blind_secs: 0, accepted_secs })
+    };
+    let node = |leaf: &NodeLeaf| {
+        let NodeLeaf { super_root, verdict, gops, vram_mib, bandwidth_mbps, .. } = *leaf;
+        let key = (leaf.node, leaf.audit_epoch);
+        let claimed_gops = own.nodes.get(&key).map_or(u64::MAX, |finding| finding.claimed_gops);
+        (key, NodeFinding { super_root, verdict, gops, claimed_gops, vram_mib, bandwidth_mbps })
+    };
+    let oracle = |leaf: &OracleLeaf| {
+        let tally = Tally { opened: leaf.opened, unknown: 0 };
+        (leaf.oracle, OracleView { signed: leaf.signed, tally })
+    };
+    Findings {
+        leases: ballot.leases().iter().map(lease).collect(),
+        nodes: ballot.nodes().iter().map(node).collect(),
+        oracles: ballot.oracles().iter().map(oracle).collect(),
+    }
+}
+
+/// The leaves of `proposal` that fit what this oracle knows: what a proposer may stand for.
+pub fn retain(proposal: &LeafSet, at: i64, own: &Findings) -> LeafSet {
+    let leases = proposal.leases().iter().filter(|leaf| check_lease(leaf, at, own).is_ok());
+    let nodes = proposal.nodes().iter().filter(|leaf| check_node(leaf, at, own).is_ok());
+    let oracles = proposal.oracles().iter().filter(|leaf| check_oracle(leaf, at, own).is_ok());
+    LeafSet::new(proposal.epoch(), leases.copied().collect(), nodes.copied().collect())
+        .with_oracles(oracles.copied().collect())
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(
@@ -216,8 +281,8 @@ fn check_node(leaf: &NodeLeaf, at: i64, own: &Findings) -> Result<(), Disagreeme
     dated(WHAT, leaf.node, leaf.at, at)?;
     same(WHAT, leaf.node, "verdict", leaf.verdict, finding.verdict)?;
     same(WHAT, leaf.node, "super-root", leaf.super_root, finding.super_root)?;
-    same(WHAT, leaf.node, "memory", leaf.vram_mib, finding.figures.vram_mib)?;
-    same(WHAT, leaf.node, "bandwidth", leaf.bandwidth_mbps, finding.figures.bandwidth_mbps)?;
+    same(WHAT, leaf.node, "memory", leaf.vram_mib, finding.vram_mib)?;
+    same(WHAT, leaf.node, "bandwidth", leaf.bandwidth_mbps, finding.bandwidth_mbps)?;
     // Beyond the claim speed counts for nothing, and a run much faster than claimed is too short to be timed well.
     let counted = |gops: u64| gops.min(finding.claimed_gops);
     if !is_close(counted(leaf.gops), counted(finding.gops)) {
@@ -250,9 +315,8 @@ fn check_oracle(leaf: &OracleLeaf, at: i64, own: &Findings) -> Result<(), Disagr
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::{lease, node, oracle};
-    use super::super::Tally;
     use super::*;
+    use crate::testing::{lease, node, oracle};
 
     const AT: i64 = 1_000;
 
@@ -267,7 +331,8 @@ mod tests {
             verdict: Verdict::Passed,
             gops: 1_000,
             claimed_gops: 2_000,
-            figures: Figures { vram_mib: 6, bandwidth_mbps: 100 },
+            vram_mib: 6,
+            bandwidth_mbps: 100,
         };
         let seat = OracleView { signed: 9, tally: Tally { opened: 5, unknown: 3 } };
         Findings {
@@ -384,6 +449,50 @@ mod tests {
         assert_eq!(check(&set, 8, AT, &findings(view(1))), Err(vec![Disagreement::OtherEpoch(7)]));
         let nothing = LeafSet::new(7, vec![], vec![]);
         assert_eq!(check(&nothing, 7, AT, &findings(view(1))), Err(vec![Disagreement::Empty]));
+    }
+
+    #[test]
+    fn a_proposer_stands_for_what_fits_and_leaves_the_rest_out() {
+        let set = LeafSet::new(7, vec![lease(1, 100, AT), lease(9, 5, AT)], vec![node(2, 500, AT)])
+            .with_oracles(vec![oracle(3, 99, AT)]);
+        let kept = retain(&set, AT, &findings(view(100)));
+        assert_eq!(kept, LeafSet::new(7, vec![lease(1, 100, AT)], vec![]));
+        assert_eq!(check(&kept, 7, AT, &findings(view(100))), Ok(()));
+    }
+
+    #[test]
+    fn what_more_than_half_saw_an_outlier_yields_to() {
+        let ballot = |live_secs, gops| {
+            LeafSet::new(7, vec![lease(1, live_secs, AT)], vec![node(2, gops, AT)]).with_oracles(vec![oracle(3, 5, AT)])
+        };
+        let proposal = ballot(100, 1_000);
+        // This oracle saw far fewer seconds, and a slower node.
+        let own = findings(view(10));
+        let seen = [ballot(99, 990), ballot(102, 1_100), ballot(50, 1_000)];
+        let backed = |weights: [u64; 3], own_weight, total| {
+            let ballots: Vec<_> = weights.into_iter().zip(&seen).collect();
+            let mut found: Vec<_> = backed(&proposal, AT, &own, &ballots, own_weight, total).into_iter().collect();
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(backed([1, 1, 1], 1, 5), [[2; 32], [3; 32]], "two of four others are not more than half");
+        assert_eq!(backed([1, 1, 1], 1, 4), [[1; 32], [2; 32], [3; 32]]);
+        assert_eq!(backed([1, 1, 2], 1, 5), [[2; 32], [3; 32]], "by weight");
+        assert!(backed([1, 1, 1], 1, 7).is_empty());
+        assert!(backed([1, 1, 1], 8, 11).is_empty(), "all others, but less than a third of all");
+    }
+
+    #[test]
+    fn an_unknown_leaf_is_backed_by_those_who_know_it_and_another_finding_backs_nothing() {
+        let refused = NodeLeaf { verdict: Verdict::Refused, ..node(9, 1_000, AT) };
+        let known = LeafSet::new(7, vec![], vec![node(9, 1_000, AT)]);
+        let other = LeafSet::new(7, vec![], vec![refused]);
+        let nobody = Findings::default();
+        assert_eq!(backed(&known, AT, &nobody, &[(2, &known), (1, &other)], 1, 4), HashSet::from([[9; 32]]));
+        assert!(backed(&known, AT, &nobody, &[(1, &known), (2, &other)], 1, 4).is_empty());
+        let old = LeafSet::new(6, vec![], vec![node(9, 1_000, AT)]);
+        assert!(backed(&known, AT, &nobody, &[(3, &old)], 1, 4).is_empty(), "of another epoch");
+        assert!(backed(&known, AT + 1, &nobody, &[(3, &known)], 1, 4).is_empty(), "of another date");
     }
 
     #[test]
