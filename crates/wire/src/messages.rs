@@ -196,7 +196,8 @@ pub struct EvidenceSummary {
     pub node: [u8; 32],
     /// Epoch of the audit.
     pub epoch: u64,
-    /// This oracle's verdict: `passed`, `refused`, `withheld` or `pending`. A watcher believes none of them.
+    /// This oracle's verdict: `passed`, `refused`, `withheld` or `pending`, or `second` for another commit of a GPU that has
+    /// one in that epoch. A watcher believes none of them.
     pub verdict: String,
 }
 
