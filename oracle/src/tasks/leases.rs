@@ -21,6 +21,12 @@ use crate::view::View;
 /// Epochs a lease that ended on chain is remembered: another oracle's report may still have it.
 const REMEMBERED_EPOCHS: u64 = 2;
 
+/// Part of the time between two rounds of polls over which the questions of one are spread: a machine that is there only when it
+/// expects to be asked is found out, and two answers are still less than [`MAX_GAP_MILLIS`] apart.
+///
+/// [`MAX_GAP_MILLIS`]: crate::decide::lease::MAX_GAP_MILLIS
+const SPREAD: f64 = 0.3;
+
 /// Largest status read, bytes.
 const MAX_STATUS_BYTES: usize = 16 << 10;
 
@@ -42,6 +48,7 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
     let mut watcher = Watcher {
         polls: Arc::new(Semaphore::new(daemon.settings.limits.polls_at_once)),
         answer_within: every.mul_f64(0.8),
+        spread: every.mul_f64(SPREAD),
         daemon,
         agents: HashMap::new(),
         agents_epoch: 0,
@@ -102,6 +109,7 @@ struct Watcher {
     daemon: Arc<Daemon>,
     polls: Arc<Semaphore>,
     answer_within: Duration,
+    spread: Duration,
     /// Read once an epoch: keys and addresses change rarely.
     agents: HashMap<Pubkey, Agent>,
     agents_epoch: u64,
@@ -144,13 +152,15 @@ impl Watcher {
         }
     }
 
-    /// Asks all agents at once, and returns who answered, what, and when.
+    /// Asks all agents, each at a moment it cannot foresee, and returns who answered, what, and when.
     async fn ask(&self, leases: Vec<(Pubkey, Pubkey)>) -> Vec<(Pubkey, Sighting, u64)> {
         let mut polls = JoinSet::new();
         for (lease, provider) in leases {
             let Some(agent) = self.agents.get(&provider).cloned() else { continue };
             let (daemon, permits, within) = (self.daemon.clone(), self.polls.clone(), self.answer_within);
+            let wait = self.spread.mul_f64(rand::random());
             polls.spawn(async move {
+                tokio::time::sleep(wait).await;
                 let _permit = permits.acquire().await.ok()?;
                 let answer = tokio::time::timeout(within, status(&daemon, &lease, &agent)).await;
                 match answer {
