@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_client::Pubkey;
 use millrace_core::proof::Commit;
+use millrace_daemon::common::JOURNAL_WRITE_SECONDS;
 use millrace_wire::messages::{JobPhase, Share};
 use rusqlite::{params, Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn commit_once(&self, signed: &SignedCommit) -> Result<bool, JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let SignedCommit { commit, shares } = signed;
         let shares = self.named(serde_json::to_string(shares))?;
         let connection = self.lock();
@@ -137,6 +139,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn set_answered(&self, commit: &Commit) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let update = "UPDATE commits SET answered = 1 WHERE node = ?1 AND epoch = ?2 AND gpu = ?3";
         let key = params![commit.node, commit.epoch as i64, commit.gpu_index];
         self.named(self.lock().execute(update, key)).map(|_| ())
@@ -168,6 +171,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_lease(&self, lease: &Pubkey, record: &LeaseRecord) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let text = self.named(serde_json::to_string(record))?;
         let insert = "INSERT INTO leases (lease, record) VALUES (?1, ?2) ON CONFLICT (lease) DO UPDATE SET record = ?2";
         self.named(self.lock().execute(insert, params![lease.to_bytes(), text])).map(|_| ())
@@ -178,6 +182,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn forget_lease(&self, lease: &Pubkey) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let delete = "DELETE FROM leases WHERE lease = ?1";
         self.named(self.lock().execute(delete, [lease.to_bytes()])).map(|_| ())
     }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use millrace_core::leaves::LeaseStatus;
 use millrace_core::merkle::TreeNode;
 use millrace_core::proof::Commit;
+use millrace_daemon::common::JOURNAL_WRITE_SECONDS;
 use millrace_wire::messages::{Figures, Report};
 use rusqlite::{params, Connection, OptionalExtension};
 
@@ -137,6 +138,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: then nothing may be signed.
     pub fn sign_once(&self, set: &LeafSet) -> Result<Signing, JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let root = set.root();
         let text = report_text(set);
         let db = self.db();
@@ -181,6 +183,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn accept(&self, set: &LeafSet) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let text = report_text(set);
         let write = |db: &mut Connection| {
             let transaction = db.transaction()?;
@@ -209,6 +212,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn observe_once(&self, set: &LeafSet, salt: [u8; 16]) -> Result<([u8; 16], LeafSet), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let text = report_text(set);
         let db = self.db();
         db.execute(
@@ -229,6 +233,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_leases(&self, leases: &[StoredLease]) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let write = |db: &mut Connection| {
             let transaction = db.transaction()?;
             transaction.execute("DELETE FROM leases", [])?;
@@ -286,6 +291,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_audit(&self, record: &AuditRecord) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let AuditKey { node, epoch, gpu_index } = record.key();
         let (state, Figures { vram_mib, bandwidth_mbps }) = state_code(record.state);
         self.db()

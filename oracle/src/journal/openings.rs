@@ -1,5 +1,6 @@
 //! Commitments seen on chain, what was opened, and the counts of both.
 
+use millrace_daemon::common::JOURNAL_WRITE_SECONDS;
 use rusqlite::{params, OptionalExtension};
 
 use super::{report_text, Journal, JournalError};
@@ -31,6 +32,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn note_commitment(&self, epoch: u64, oracle: &[u8; 32], hash: &[u8; 32]) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         self.db()
             .execute(
                 "INSERT INTO commitments VALUES (?1, ?2, ?3) ON CONFLICT (epoch, oracle) DO NOTHING",
@@ -59,6 +61,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn keep_opening(&self, opening: &StoredOpening) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         self.db()
             .execute(
                 "INSERT INTO openings VALUES (?1, ?2, ?3, ?4) ON CONFLICT (epoch, oracle) DO NOTHING",
@@ -106,6 +109,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_tallies(&self, tallies: &[StoredTally], counted: u64) -> Result<(), JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
         let write = |db: &mut rusqlite::Connection| {
             let transaction = db.transaction()?;
             for StoredTally { oracle, tally } in tallies {

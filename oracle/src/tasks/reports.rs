@@ -20,6 +20,7 @@ use crate::decide::opening::observation_hash;
 use crate::decide::turn::{first_proposer, Vote};
 use crate::decide::{LeafSet, OracleView};
 use crate::journal::Signing;
+use crate::metrics::{self, SIGNATURES};
 use crate::tasks::openings::tally_on_chain;
 use crate::view::View;
 
@@ -86,6 +87,7 @@ impl Reporter {
         let own = own_report(epoch, at, &live, &leases, &audits, &ballots).with_oracles(seat_leaves);
         let boundary = leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, at))).collect();
         tracing::debug!(epoch, leases = own.leases().len(), nodes = own.nodes().len(), "epoch ended");
+        metrics::ballot(&own);
         ballots.add(epoch, Ballot { at, own, boundary, oracles, refused: BTreeMap::new() });
     }
 
@@ -117,6 +119,7 @@ impl Reporter {
                 }
                 set
             };
+            metrics::chosen(candidate, seat, first, seats);
             return self.write_down(set, candidate).await;
         }
         Ok(None)
@@ -165,6 +168,7 @@ impl Reporter {
         let is_news = stored.refused.insert(candidate, accounts).is_none();
         if is_news && differences != [agree::Disagreement::Empty] {
             for difference in &differences {
+                metrics::disagreed(difference);
                 tracing::warn!(epoch, proposer = candidate, "the proposal is not signed: {difference}");
             }
         }
@@ -210,14 +214,22 @@ impl Reporter {
         match sent {
             Ok(signature) => {
                 tracing::info!(epoch, root = hex::encode(set.root()), %signature, "report signed");
+                SIGNATURES.inc(&["landed"]);
                 self.sent_epoch = Some(epoch);
             }
-            Err(error) if error.is(MillraceError::AlreadySigned) => self.sent_epoch = Some(epoch),
+            Err(error) if error.is(MillraceError::AlreadySigned) => {
+                SIGNATURES.inc(&["already"]);
+                self.sent_epoch = Some(epoch);
+            }
             Err(error) if error.is(MillraceError::WrongEpoch) => {
                 tracing::warn!(epoch, "too late to sign: {error}");
+                SIGNATURES.inc(&["too_late"]);
                 self.sent_epoch = Some(epoch);
             }
-            Err(error) => tracing::warn!(epoch, "the signature did not land, trying again: {error}"),
+            Err(error) => {
+                tracing::warn!(epoch, "the signature did not land, trying again: {error}");
+                SIGNATURES.inc(&["failed"]);
+            }
         }
         Ok(())
     }
