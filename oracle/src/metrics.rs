@@ -60,7 +60,7 @@ millrace_daemon::catalog! {
     SEAT_WEIGHT = Metric::gauge("millrace_oracle_seat_weight", "Weight of this oracle's seat; 0 while it holds none.");
     BEACONS = Metric::counter("millrace_oracle_beacons_total",
         "Beacons this oracle opened or latched; \"by_other\" when another was faster or the moment had passed.")
-        .by("step", &["open", "latch"]).by("outcome", &["landed", "by_other", "failed"]);
+        .by("action", &["open", "latch"]).by("outcome", &["landed", "by_other", "failed"]);
 
     ACCEPTED_EPOCH = Metric::gauge("millrace_oracle_report_accepted_epoch",
         "Newest epoch whose report a quorum signed; 0 before the first.");

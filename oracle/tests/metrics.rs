@@ -78,7 +78,7 @@ async fn what_an_oracle_does_is_counted() {
     at_least("millrace_oracle_lease_polls_total", &[("outcome", "answered")], 3.0).await;
     at_least("millrace_oracle_lease_poll_seconds_count", &[], 3.0).await;
     at_least("millrace_oracle_leases", &[("state", "running")], 1.0).await;
-    at_least("millrace_oracle_beacons_total", &[("step", "open"), ("outcome", "landed")], 1.0).await;
+    at_least("millrace_oracle_beacons_total", &[("action", "open"), ("outcome", "landed")], 1.0).await;
     at_least("millrace_oracle_seat_weight", &[], 1.0).await;
     at_least("millrace_outbox_submissions_total", &[("outcome", "landed")], 3.0).await;
     at_least("millrace_journal_write_seconds_count", &[], 3.0).await;
