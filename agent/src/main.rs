@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
-    Run(RunFlags),
+    Run(Box<RunFlags>),
     /// Measure how fast this machine computes audits; prints JSON.
     Bench {
         /// Rows and columns of the matrices: a power of two from 256.
