@@ -10,21 +10,23 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
-use millrace_client::{keys, pda, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signer, SubmitError};
+use millrace_client::{keys, pda, Chain, Instruction, Keypair, Pubkey, RpcChain, Signer, SubmitError};
+use millrace_daemon::common::COMMON;
+use millrace_daemon::gauges::Gauges;
+use millrace_daemon::{process, Endpoint, Listeners, MeteredChain, Outbox, Supervisor};
 use millrace_gemm::Backend;
 use millrace_wire::messages::Statement;
 use millrace_wire::{Sealed, SignedClient};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Journal, LeaseRecord};
 use crate::sandbox::{Cgroups, Environment, EnvironmentError, Privilege, Sandbox};
 use crate::settings::Settings;
-use crate::supervisor::Supervisor;
 use crate::tasks::bandwidth::Transfers;
 use crate::view::View;
-use crate::{api, tasks};
+use crate::{api, metrics, tasks};
 
 /// Longest an oracle may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -81,20 +83,14 @@ pub struct Agent {
 pub async fn run_until_signal(settings: Settings, backends: Vec<Arc<dyn Backend>>) -> anyhow::Result<()> {
     settings.check()?;
     let key = keys::load(&settings.keypair)?;
-    let chain = Arc::new(RpcChain::new(settings.rpc_url.clone()));
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+    let chain = Arc::new(MeteredChain(RpcChain::new(settings.rpc_url.clone())));
+    let http = TcpListener::bind(settings.listen).await.with_context(|| {
         format!("cannot listen on {}; is another program there? Give the agent another --listen", settings.listen)
     })?;
+    let catalogs = [COMMON, metrics::CATALOG, metrics::gpu::CATALOG];
+    let metrics = Endpoint::open(settings.metrics_listen, &catalogs).await?;
     let agent = Agent::open(settings, chain, key, backends)?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        tracing::info!("stopping");
-    };
-    agent.run(listener, stop).await
+    agent.run(Listeners { http, metrics }, process::stop_signal()?).await
 }
 
 impl Agent {
@@ -153,7 +149,18 @@ impl Agent {
     ///
     /// # Errors
     /// When the sandbox does not work or a task fails.
-    pub async fn run(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub async fn run(
+        self: Arc<Self>,
+        listeners: impl Into<Listeners>,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let Listeners { http, metrics } = listeners.into();
+        let mut supervisor = Supervisor::default();
+        if let Some(endpoint) = metrics {
+            supervisor.spawn("metrics", |stop| endpoint.serve(stop));
+            supervisor.spawn("gauges", |stop| self.clone().show_gauges(stop));
+            supervisor.spawn("gpus", metrics::gpu::run);
+        }
         self.sandbox.check(&self.settings.data_dir).await?;
         tracing::info!(
             provider = %self.provider,
@@ -171,15 +178,24 @@ impl Agent {
             Err(_) => tracing::warn!("what the last process sent is not yet known: the chain is slow"),
         }
         let waiting_runs = lock(&self.waiting_runs).take().context("the agent runs already")?;
-        let mut supervisor = Supervisor::default();
         supervisor.spawn("observer", |stop| tasks::observer::run(self.clone(), stop));
         supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
         supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), waiting_runs, stop));
         supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
         supervisor.spawn("bandwidth", |stop| tasks::bandwidth::run(self.clone(), stop));
         supervisor.spawn("bids", |stop| tasks::bids::run(self.clone(), stop));
-        supervisor.spawn("http", |stop| api::serve(self.clone(), listener, stop));
+        supervisor.spawn("http", |stop| api::serve(self.clone(), http, stop));
         supervisor.run(stop).await
+    }
+
+    async fn show_gauges(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
+        let gauges = Gauges {
+            chain: self.chain.clone(),
+            payer: self.key.pubkey(),
+            data_dir: self.settings.data_dir.clone(),
+            databases: &["agent", "outbox"],
+        };
+        gauges.run(|| metrics::show(&self), stop).await
     }
 
     /// The chain as last seen, unless that is too long ago.
@@ -223,7 +239,9 @@ impl Agent {
     /// When the journal cannot be written: then nothing changed.
     pub fn set_lease(&self, lease: &Pubkey, record: LeaseRecord) -> anyhow::Result<()> {
         self.journal.save_lease(lease, &record)?;
-        lock(&self.leases).insert(*lease, record);
+        let phase = record.phase;
+        let before = lock(&self.leases).insert(*lease, record);
+        metrics::moved(before.map(|before| before.phase), phase);
         Ok(())
     }
 

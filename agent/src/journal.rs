@@ -7,9 +7,10 @@ use std::path::Path;
 
 use millrace_client::Pubkey;
 use millrace_core::proof::Commit;
+use millrace_daemon::common::JOURNAL_WRITE_SECONDS;
 use millrace_journal::{JournalError, Migration};
 use millrace_wire::messages::{JobPhase, Share};
-use rusqlite::params;
+use rusqlite::{params, Transaction};
 use serde::{Deserialize, Serialize};
 
 /// Epochs a commit is remembered: the time in which it can be proven wrong.
@@ -66,6 +67,11 @@ fn migrations() -> Vec<Migration<'static>> {
 }
 
 impl Journal {
+    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
+        self.file.write(write)
+    }
+
     /// Opens the journal at `path`, making it where there is none.
     ///
     /// # Errors
@@ -87,7 +93,7 @@ impl Journal {
     pub fn commit_once(&self, signed: &SignedCommit) -> Result<bool, JournalError> {
         let SignedCommit { commit, shares } = signed;
         let shares = serde_json::json!(shares).to_string();
-        let written: Vec<u8> = self.file.write(|db| {
+        let written: Vec<u8> = self.write(|db| {
             let oldest = commit.epoch.saturating_sub(KEPT_EPOCHS);
             db.execute("DELETE FROM commits WHERE epoch < ?1", [oldest as i64])?;
             db.execute(
@@ -120,7 +126,7 @@ impl Journal {
     pub fn set_answered(&self, commit: &Commit) -> Result<(), JournalError> {
         let update = "UPDATE commits SET answered = 1 WHERE node = ?1 AND epoch = ?2 AND gpu = ?3";
         let key = params![commit.node, commit.epoch as i64, commit.gpu_index];
-        self.file.write(|db| db.execute(update, key)).map(drop)
+        self.write(|db| db.execute(update, key)).map(drop)
     }
 
     /// Commits from `epoch` on that have not been answered.
@@ -149,7 +155,7 @@ impl Journal {
     pub fn save_lease(&self, lease: &Pubkey, record: &LeaseRecord) -> Result<(), JournalError> {
         let text = serde_json::json!(record).to_string();
         let insert = "INSERT INTO leases (lease, record) VALUES (?1, ?2) ON CONFLICT (lease) DO UPDATE SET record = ?2";
-        self.file.write(|db| db.execute(insert, params![lease.to_bytes(), text])).map(drop)
+        self.write(|db| db.execute(insert, params![lease.to_bytes(), text])).map(drop)
     }
 
     /// Forgets a lease.
@@ -158,7 +164,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn forget_lease(&self, lease: &Pubkey) -> Result<(), JournalError> {
         let delete = "DELETE FROM leases WHERE lease = ?1";
-        self.file.write(|db| db.execute(delete, [lease.to_bytes()])).map(drop)
+        self.write(|db| db.execute(delete, [lease.to_bytes()])).map(drop)
     }
 
     /// All leases. A job that ran when the journal was last written ran in a sandbox that died with the agent: it is

@@ -8,9 +8,9 @@ pub mod agent;
 pub mod api;
 pub mod decide;
 pub mod journal;
+pub mod metrics;
 pub mod sandbox;
 pub mod settings;
-pub mod supervisor;
 pub mod tasks;
 pub mod view;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use millrace_agent::{run_until_signal, Settings};
+use millrace_daemon::{process, MetricsListen};
 use millrace_gemm::{backends, measure, Backends};
-use tracing_subscriber::EnvFilter;
 
 /// The provider's daemon of Millrace: proves what its nodes can do, bids for jobs, runs them in a sandbox.
 #[derive(Parser)]
@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
-    Run(RunFlags),
+    Run(Box<RunFlags>),
     /// Measure how fast this machine computes audits; prints JSON.
     Bench {
         /// Rows and columns of the matrices: a power of two from 256.
@@ -54,6 +54,9 @@ struct RunFlags {
     /// host:port of the endpoint registered on chain [default: the address it listens on].
     #[arg(long)]
     public_address: Option<String>,
+    /// Loopback address that serves metrics, or "off" [default: 127.0.0.1:9202].
+    #[arg(long)]
+    metrics_listen: Option<MetricsListen>,
     /// Where journal, outbox and jobs lie [default: agent-data].
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -77,6 +80,7 @@ impl RunFlags {
             rpc_url: self.rpc_url.unwrap_or(file.rpc_url),
             listen: self.listen.unwrap_or(file.listen),
             public_address: self.public_address.or(file.public_address),
+            metrics_listen: self.metrics_listen.unwrap_or(file.metrics_listen),
             data_dir: self.data_dir.unwrap_or(file.data_dir),
             environments_dir: self.environments_dir.unwrap_or(file.environments_dir),
             ..file
@@ -86,29 +90,14 @@ impl RunFlags {
     }
 }
 
-/// Longest that what still runs on a thread of its own may take when all else has stopped: the measurement of a link would
-/// take a minute and a half.
-const LAST_THREADS: Duration = Duration::from_secs(1);
-
 fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let outcome = runtime.block_on(run());
-    runtime.shutdown_timeout(LAST_THREADS);
-    outcome
+    process::run(run())
 }
 
 async fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(flags) => {
-            // RUST_LOG overrides; the log goes to stderr.
-            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            let log =
-                tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);
-            match flags.log_json {
-                true => log.json().init(),
-                false => log.init(),
-            }
+            process::start_log(flags.log_json);
             let settings = flags.settings()?;
             let Backends { usable, refused } = backends(settings.audits.threads).context("the prover cannot start")?;
             for refusal in refused {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{ensure, Context};
 use millrace_client::Pubkey;
 use millrace_core::proof::check_size;
+use millrace_daemon::MetricsListen;
 use serde::Deserialize;
 
 /// The settings. Every field has a default but the keypair and the authority.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `host:port` of the endpoint registered on chain, which requests must be addressed to. Default: `listen`.
     pub public_address: Option<String>,
+    /// Loopback address that serves `GET /metrics` for Prometheus, or "off". Default `127.0.0.1:9202`.
+    pub metrics_listen: MetricsListen,
     /// Where the journal, the outbox and the jobs lie. One agent a directory. Default `agent-data`.
     pub data_dir: PathBuf,
     /// Software environments offered to jobs: one folder each, by name. Default `environments`.
@@ -88,6 +91,7 @@ impl Default for Settings {
             rpc_url: "http://127.0.0.1:8899".to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 9201)),
             public_address: None,
+            metrics_listen: MetricsListen::local(9_202),
             data_dir: PathBuf::from("agent-data"),
             environments_dir: PathBuf::from("environments"),
             prices: Prices::default(),

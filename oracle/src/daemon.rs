@@ -8,18 +8,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
-use millrace_client::{keys, Chain, Keypair, Outbox, Pubkey, Signer};
+use millrace_client::{keys, Chain, Keypair, Pubkey, Signer};
+pub use millrace_daemon::blocking;
+use millrace_daemon::gauges::Gauges;
+use millrace_daemon::{Listeners, Outbox, Supervisor};
 use millrace_wire::{Sealed, SignedClient};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::books::{AuditBook, AuditEntry, Ballots, LeaseBook};
 use crate::evidence::EvidenceStore;
 use crate::journal::{Journal, StoredLease};
 use crate::settings::{of_epoch, Settings};
-use crate::supervisor::Supervisor;
 use crate::view::View;
-use crate::{api, tasks};
+use crate::{api, metrics, tasks};
 
 /// Longest a reconciliation at the start may take: what is left undecided is found out by the next submission.
 const RECONCILE_WITHIN: Duration = Duration::from_secs(20);
@@ -59,14 +61,6 @@ pub struct Daemon {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs work that waits for a disk or a processor off the async threads.
-///
-/// # Errors
-/// When it panicked.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
-    tokio::task::spawn_blocking(work).await.context("work off the async threads panicked")
 }
 
 impl Daemon {
@@ -120,15 +114,21 @@ impl Daemon {
         }))
     }
 
-    /// Serves `listener` and runs every task until `stop`.
+    /// Serves `listeners` and runs every task until `stop`.
     ///
     /// # Errors
     /// What the task that failed first failed with.
     pub async fn run(
         self: Arc<Self>,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         stop: impl std::future::Future<Output = ()>,
     ) -> anyhow::Result<()> {
+        let Listeners { http, metrics } = listeners.into();
+        let mut supervisor = Supervisor::default();
+        if let Some(endpoint) = metrics {
+            supervisor.spawn("metrics", |stop| endpoint.serve(stop));
+            supervisor.spawn("gauges", |stop| self.clone().show_gauges(stop));
+        }
         match tokio::time::timeout(RECONCILE_WITHIN, self.outbox.reconcile(self.chain.as_ref())).await {
             Ok(Ok(ends)) => {
                 for end in ends {
@@ -138,9 +138,8 @@ impl Daemon {
             Ok(Err(error)) => tracing::warn!("some transactions of the last run are undecided: {error}"),
             Err(_) => tracing::warn!("some transactions of the last run are undecided after {RECONCILE_WITHIN:?}"),
         }
-        let mut supervisor = Supervisor::default();
         supervisor.spawn("chain", |stop| tasks::observer::run(self.clone(), stop));
-        supervisor.spawn("http", |stop| api::serve(self.clone(), listener, stop));
+        supervisor.spawn("http", |stop| api::serve(self.clone(), http, stop));
         supervisor.spawn("beacons", |stop| tasks::beacons::run(self.clone(), stop));
         supervisor.spawn("params", |stop| tasks::params::run(self.clone(), stop));
         supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), stop));
@@ -158,6 +157,16 @@ impl Daemon {
     /// When it cannot be written as JSON.
     pub fn seal<T: serde::Serialize>(&self, domain: &str, answer: &T) -> Result<Sealed, serde_json::Error> {
         Sealed::seal(&self.seal_key, domain, answer)
+    }
+
+    async fn show_gauges(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
+        let gauges = Gauges {
+            chain: self.chain.clone(),
+            payer: self.me,
+            data_dir: self.settings.data_dir.clone(),
+            databases: &["journal", "outbox", "evidence"],
+        };
+        gauges.run(|| metrics::show(&self), stop).await
     }
 
     /// Milliseconds of this process's monotonic clock.

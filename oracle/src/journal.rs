@@ -10,6 +10,7 @@ use millrace_agreement::LeafSet;
 use millrace_core::leaves::LeaseStatus;
 use millrace_core::merkle::TreeNode;
 use millrace_core::proof::Commit;
+use millrace_daemon::common::JOURNAL_WRITE_SECONDS;
 use millrace_journal::{Fault, JournalError, Migration};
 use millrace_wire::messages::{Figures, Report};
 use rusqlite::{params, OptionalExtension, Transaction};
@@ -99,6 +100,11 @@ fn migrations() -> Vec<Migration<'static>> {
 }
 
 impl Journal {
+    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, JournalError> {
+        let _timed = JOURNAL_WRITE_SECONDS.time();
+        self.file.write(write)
+    }
+
     /// Opens or creates the journal at `path`.
     ///
     /// # Errors
@@ -140,7 +146,7 @@ impl Journal {
     pub fn sign_once(&self, set: &LeafSet) -> Result<Signing, JournalError> {
         let root = set.root();
         let text = report_text(set);
-        let stored: [u8; 24] = self.file.write(|db| {
+        let stored: [u8; 24] = self.write(|db| {
             db.execute(
                 "INSERT INTO signed (epoch, root, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
                 params![set.epoch() as i64, root, text],
@@ -179,7 +185,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn accept(&self, set: &LeafSet) -> Result<(), JournalError> {
         let text = report_text(set);
-        self.file.write(|transaction| {
+        self.write(|transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO accepted (epoch, root, report) VALUES (?1, ?2, ?3)",
                 params![set.epoch() as i64, set.root(), text],
@@ -205,7 +211,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn observe_once(&self, set: &LeafSet, salt: [u8; 16]) -> Result<([u8; 16], LeafSet), JournalError> {
         let text = report_text(set);
-        let (salt, text): ([u8; 16], String) = self.file.write(|db| {
+        let (salt, text): ([u8; 16], String) = self.write(|db| {
             db.execute(
                 "INSERT INTO observations (epoch, salt, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
                 params![set.epoch() as i64, salt, text],
@@ -221,7 +227,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_leases(&self, leases: &[StoredLease]) -> Result<(), JournalError> {
-        self.file.write(|transaction| {
+        self.write(|transaction| {
             transaction.execute("DELETE FROM leases", [])?;
             for StoredLease { lease, tally, watched_until } in leases {
                 let ending = tally.ending;
@@ -276,7 +282,7 @@ impl Journal {
     pub fn save_audit(&self, record: &AuditRecord) -> Result<(), JournalError> {
         let AuditKey { node, epoch, gpu_index } = record.key();
         let (state, Figures { vram_mib, bandwidth_mbps }) = state_code(record.state);
-        self.file.write(|db| {
+        self.write(|db| {
             db.execute(
                 "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10)
                  ON CONFLICT (node, epoch, gpu_index)

@@ -8,9 +8,9 @@ pub mod daemon;
 pub mod decide;
 pub mod evidence;
 pub mod journal;
+pub mod metrics;
 pub mod peers;
 pub mod settings;
-pub mod supervisor;
 pub mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{ensure, Context};
+use millrace_daemon::MetricsListen;
 use serde::Deserialize;
 
 /// The settings. Every field has a default but the keypair.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `host:port` of the endpoint registered on chain, which requests must be addressed to. Default: `listen`.
     pub public_address: Option<String>,
+    /// Loopback address that serves `GET /metrics` for Prometheus, or "off". Default `127.0.0.1:9102`.
+    pub metrics_listen: MetricsListen,
     /// Where the journal, the outbox and the evidence lie. One oracle a directory. Default `oracle-data`.
     pub data_dir: PathBuf,
     /// How patient it is.
@@ -74,6 +77,7 @@ impl Default for Settings {
             rpc_url: "http://127.0.0.1:8899".to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 9101)),
             public_address: None,
+            metrics_listen: MetricsListen::local(9_102),
             data_dir: PathBuf::from("oracle-data"),
             timing: Timing::default(),
             limits: Limits::default(),

@@ -9,6 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use millrace_client::Pubkey;
+use millrace_daemon::blocking;
+use millrace_daemon::common::refused;
 use millrace_jobs::{Bounds, InputBundle, Limits};
 use millrace_wire::messages::{JobPhase, LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
 use millrace_wire::{ApiError, Sealed, Verified};
@@ -19,7 +21,6 @@ use crate::agent::Agent;
 use crate::journal::LeaseRecord;
 use crate::sandbox::MAX_LOG_BYTES;
 use crate::settings::Jobs;
-use crate::supervisor::blocking;
 use crate::tasks::leases::{durable_write, INPUTS, LOG, RESULTS};
 
 /// Longest nonce an asker may have sealed.
@@ -100,7 +101,10 @@ pub(super) async fn admit_upload(
     }
     match uploads.try_acquire() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => ApiError::unavailable("other uploads are under way", "try again in a moment").into_response(),
+        Err(_) => {
+            refused("busy");
+            ApiError::unavailable("other uploads are under way", "try again in a moment").into_response()
+        }
     }
 }
 

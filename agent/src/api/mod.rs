@@ -11,6 +11,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use millrace_client::Signer;
+use millrace_daemon::http::meter;
 use millrace_jobs::Bounds;
 use millrace_wire::messages::JobPhase;
 use millrace_wire::{verify, ApiError, VerifierState};
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
+use crate::metrics;
 use crate::sandbox::Environment;
 
 /// Tar headers and padding on top of what the files of a bundle may have, bytes.
@@ -51,6 +53,7 @@ pub fn router(agent: Arc<Agent>) -> Router {
         .fallback(|| async {
             ApiError::not_found("there is no such route", "see /v1/health, /v1/leases/{lease}/status")
         })
+        .layer(from_fn_with_state(metrics::HTTP, meter))
         .with_state(agent)
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use millrace_daemon::gauges::free_bytes;
 use tokio::sync::watch;
 
 use super::bwrap::{self, NOBODY};
@@ -178,7 +179,7 @@ impl Watch<'_> {
         if disk_is_due {
             let begun = Instant::now();
             let too_little_left =
-                usage::free_bytes(&self.spec.work_dir).is_some_and(|free| free < self.sandbox.keep_free_bytes);
+                free_bytes(&self.spec.work_dir).is_some_and(|free| free < self.sandbox.keep_free_bytes);
             if too_little_left || usage::disk_is_above(&self.spec.work_dir, &pids, self.disk_bytes()) {
                 return Some(Limit::Disk);
             }

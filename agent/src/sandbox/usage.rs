@@ -120,21 +120,6 @@ fn deleted_bytes(folder: &Path, pids: &[i32]) -> u64 {
         .sum()
 }
 
-/// Free bytes of the file system `folder` lies on, for whom is not root; `None` when it cannot be told.
-pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
-    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the path ends in NUL, and the struct is read only after the call filled it.
-    let stat = unsafe {
-        if libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) != 0 {
-            return None;
-        }
-        stat.assume_init()
-    };
-    stat.f_bavail.checked_mul(stat.f_frsize)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,11 +147,5 @@ mod tests {
         assert!(disk_is_above(folder.path(), &pids, 1 << 20));
         drop(file);
         assert!(!disk_is_above(folder.path(), &pids, 1 << 20));
-    }
-
-    #[test]
-    fn free_space_is_known() {
-        assert!(free_bytes(Path::new("/")).is_some_and(|bytes| bytes > 0));
-        assert_eq!(free_bytes(Path::new("/nowhere/at/all")), None);
     }
 }

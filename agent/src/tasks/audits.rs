@@ -10,6 +10,7 @@ use millrace::state::Node;
 use millrace_client::{keys, Pubkey};
 use millrace_core::proof::bandwidth::TRANSFER_LEN;
 use millrace_core::proof::{nonce, Commit, Task};
+use millrace_daemon::blocking;
 use millrace_gemm::{prove, queries, Backend, ProveOptions, ProvenRun};
 use millrace_wire::messages::{CommitReceipt, CommitRequest, Figures, Share, ShareRequest, Statement, Statements};
 use millrace_wire::WireError;
@@ -23,7 +24,7 @@ use super::next_view;
 use crate::agent::Agent;
 use crate::decide::audit::{audit_size, cannot_have_committed, gops_of_one, prover, should_audit, AuditFacts};
 use crate::journal::SignedCommit;
-use crate::supervisor::blocking;
+use crate::metrics::{ANSWER_SECONDS, AUDITS_BEGUN, AUDITS_ENDED, PROVE_SECONDS};
 use crate::view::{Seat, View};
 
 /// Epochs after a commit's own in which its answer is taken.
@@ -54,6 +55,7 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
     let Some(view) = next_view(&mut views, &stop).await else { return Ok(()) };
     for signed in agent.journal.unanswered(view.epoch.saturating_sub(ANSWER_EPOCHS))? {
         tracing::info!(epoch = signed.commit.epoch, "answering for a commit of the last process");
+        AUDITS_BEGUN.inc(&[]);
         conversations.spawn(resume(agent.clone(), signed, stop.clone()));
     }
     let since_epoch = view.epoch;
@@ -61,7 +63,9 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
     let mut begun: HashMap<Pubkey, u64> = HashMap::new();
     while let Some(view) = next_view(&mut views, &stop).await {
         while let Some(ended) = conversations.try_join_next() {
-            if let Err(error) = ended.context("an audit panicked")? {
+            let ended = ended.context("an audit panicked")?;
+            AUDITS_ENDED.inc(&[if ended.is_ok() { "answered" } else { "failed" }]);
+            if let Err(error) = ended {
                 tracing::warn!("an audit came to nothing: {error:#}");
             }
         }
@@ -77,6 +81,7 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
                 for gpu_index in 0..u32::from(node.gpu_count) {
                     let all_full = all_full.clone();
                     let order = Order { node: *key, gpu_index, view: view.clone(), beacon, all_full };
+                    AUDITS_BEGUN.inc(&[]);
                     conversations.spawn(converse(agent.clone(), order, stop.clone()));
                 }
             }
@@ -189,7 +194,10 @@ pub(super) fn backend_of(agent: &Agent, task: &Task) -> anyhow::Result<Arc<dyn B
 async fn prove_off_thread(agent: &Arc<Agent>, task: Task, stop: &CancellationToken) -> anyhow::Result<ProvenRun> {
     let (backend, stop) = (backend_of(agent, &task)?, stop.clone());
     let go_on = move |_| if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    Ok(blocking(move || prove(&task, backend, ProveOptions::default(), &go_on)).await??)
+    let began = Instant::now();
+    let run = blocking(move || prove(&task, backend, ProveOptions::default(), &go_on)).await??;
+    PROVE_SECONDS.observe(began.elapsed(), &[]);
+    Ok(run)
 }
 
 /// Writes the commit down, signs it, sends it to all oracles, waits for the next beacon and answers its queries.
@@ -248,6 +256,7 @@ async fn answer_for(
     let mut memory = all_full.map(|all_full| tokio::spawn(prove_memory(all_full)));
     let last_epoch = commit.epoch.saturating_add(ANSWER_EPOCHS);
     let mut answer: Option<(Statements, Vec<u8>)> = None;
+    let mut asked: Option<Instant> = None;
     let run = Arc::new(run);
     while let Some(view) = next_view(&mut views, stop).await {
         if view.epoch > last_epoch {
@@ -258,6 +267,7 @@ async fn answer_for(
             stop_memory.cancel();
         }
         let Some(beacon) = view.beacon(commit.epoch.saturating_add(1)) else { continue };
+        let asked = *asked.get_or_insert_with(Instant::now);
         let (statements, bytes) = match answer.take() {
             Some(answer) => answer,
             None => {
@@ -299,6 +309,7 @@ async fn answer_for(
         }
         if waiting.is_empty() {
             agent.journal.set_answered(&commit)?;
+            ANSWER_SECONDS.observe(asked.elapsed(), &[]);
             tracing::info!(node = %Pubkey::from(commit.node), epoch = commit.epoch, "answered");
             return Ok(());
         }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{ensure, Context};
 use millrace::state::{Node, NodeState};
 use millrace_client::Pubkey;
+use millrace_daemon::blocking;
 use millrace_gemm::bandwidth::serve;
 use millrace_wire::messages::{Statement, TRANSFER_PROTOCOL};
 use tokio_util::sync::CancellationToken;
 
 use super::next_view;
 use crate::agent::Agent;
-use crate::supervisor::blocking;
 use crate::view::{Seat, View};
 
 /// Time between two rounds of questions.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::note;
 use crate::agent::Agent;
 use crate::decide::bid::{decide_bid, is_stale, should_award, BidPolicy};
+use crate::metrics::{sent, BIDS, BIDS_RELEASED};
 
 /// Time between two looks at the open jobs.
 const LOOK_EVERY: Duration = Duration::from_millis(700);
@@ -80,7 +81,9 @@ async fn bid(agent: &Agent, key: &Pubkey, node: &Node, now: i64) -> Result<(), C
         if let Some(args) = decide_bid(&job, &bids, node, &provider, &policy) {
             tracing::info!(job = %job_key, node = %key, per_sec = args.per_sec, "bidding");
             let bid = ix::place_bid(&agent.key.pubkey(), &agent.provider, key, &job_key, args);
-            note("place bid", agent.submit(&format!("bid {job_key}"), &[bid]).await);
+            let outcome = agent.submit(&format!("bid {job_key}"), &[bid]).await;
+            BIDS.inc(&[sent(&outcome)]);
+            note("place bid", outcome);
             return Ok(());
         }
     }
@@ -92,7 +95,9 @@ async fn follow_bid(agent: &Agent, node: &Pubkey, job_key: &Pubkey, now: i64) ->
     let job = fetch_job(agent.chain.as_ref(), job_key).await?;
     if is_stale(job.as_ref(), node, now) {
         let release = ix::release_bid(&agent.provider, node, job_key);
-        note("release bid", agent.submit(&format!("release {job_key}"), &[release]).await);
+        let outcome = agent.submit(&format!("release {job_key}"), &[release]).await;
+        BIDS_RELEASED.add(outcome.is_ok().into(), &[]);
+        note("release bid", outcome);
     } else if let Some((job, bids)) =
         job.filter(|(job, bids)| should_award(job, bids, now, agent.settings.jobs.award_after_secs))
     {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use millrace::state::{Customer, Dispute, Job, Lease, Provider};
 use millrace_client::{fetch, ix, pda, Pubkey, Signer};
+use millrace_daemon::blocking;
 use millrace_jobs::{content_hash, pack_files, write_files, Bounds, InputBundle};
 use millrace_wire::messages::JobPhase;
 use tokio::sync::{mpsc, oneshot};
@@ -18,8 +19,8 @@ use super::{next_view, note};
 use crate::agent::Agent;
 use crate::decide::lease::{dispute_step, ending, is_final, must_stop, step, DisputeStep, LeaseStep};
 use crate::journal::LeaseRecord;
+use crate::metrics::{self, LEASES_WON};
 use crate::sandbox::{Outcome, Spec};
-use crate::supervisor::blocking;
 use crate::view::View;
 
 /// Names of a lease's files.
@@ -86,6 +87,7 @@ async fn look(agent: &Arc<Agent>, view: &View, stops: &mut Stops) -> anyhow::Res
             match new_record(agent, lease).await {
                 Ok(record) => {
                     tracing::info!(lease = %key, job = %lease.job, per_sec = lease.per_sec, "won");
+                    LEASES_WON.inc(&[]);
                     agent.set_lease(key, record)?;
                 }
                 Err(error) => tracing::warn!(lease = %key, "the lease cannot be read, trying again: {error:#}"),
@@ -230,6 +232,7 @@ async fn serve(
         }
         Err(error) => (Outcome::SandboxLost { reason: format!("{error:#}") }, Vec::new()),
     };
+    metrics::ran(&outcome);
     let dir = agent.lease_dir(&lease);
     let (phase, exit_code, mut detail) = ending(&outcome);
     let packed = blocking(move || pack(&dir, &outputs)).await?;

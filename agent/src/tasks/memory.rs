@@ -9,6 +9,7 @@ use millrace_client::Pubkey;
 use millrace_core::proof::memory::MemoryTask;
 use millrace_core::proof::statement::MEMORY_STATEMENT_LEN;
 use millrace_core::proof::{nonce, Commit};
+use millrace_daemon::blocking;
 use millrace_gemm::memory::{MemoryFill, MemoryProgress, MemoryWalk};
 use millrace_gemm::Backend;
 use millrace_wire::messages::{MemoryRequest, Share, Statement, WalkReceipt, WalkRequest};
@@ -20,7 +21,6 @@ use super::ask::{each_oracle, patiently, quorum_of_shares};
 use super::audits::{backend_of, has_length};
 use crate::agent::Agent;
 use crate::decide::audit::memory_task;
-use crate::supervisor::blocking;
 use crate::view::{Seat, View};
 
 /// What oracles have that are slower with their share than a quorum: the clocks of the others run.

@@ -7,6 +7,7 @@ use millrace_client::Signer;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
+use crate::metrics;
 use crate::view::View;
 
 /// Longest one reading may take.
@@ -31,6 +32,7 @@ pub async fn run(agent: Arc<Agent>, stop: CancellationToken) -> anyhow::Result<(
                     greet(&agent, &view);
                 }
                 was_silent = false;
+                metrics::seen(&view, last.as_deref());
                 agent.view.send_replace(Some(Arc::new(view)));
             }
             Ok(Err(error)) => {

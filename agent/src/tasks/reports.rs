@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{next_view, note};
 use crate::agent::Agent;
 use crate::decide::leaves::{prove, Proven, ProvenReport};
+use crate::metrics::{found, sent, LEAVES};
 use crate::view::View;
 
 /// How long a report may not be had before it is worth a warning.
@@ -94,7 +95,10 @@ async fn apply_audit(agent: &Agent, view: &View, epoch: u64, proven: &Proven<Nod
     }
     let args = ApplyAuditArgs { epoch, index: proven.index, leaf: proven.bytes, path: proven.path.clone() };
     tracing::info!(node = %key, epoch, verdict = ?proven.leaf.verdict, gops = proven.leaf.gops, "the oracles' finding");
-    note("apply audit", agent.submit(&format!("apply audit {key} {epoch}"), &[ix::apply_audit(&key, args)]).await);
+    found(proven.leaf.verdict);
+    let outcome = agent.submit(&format!("apply audit {key} {epoch}"), &[ix::apply_audit(&key, args)]).await;
+    LEAVES.inc(&["node", sent(&outcome)]);
+    note("apply audit", outcome);
 }
 
 async fn settle(agent: &Agent, view: &View, epoch: u64, proven: &Proven<LeaseLeaf, LEASE_LEAF_LEN>) {
@@ -107,5 +111,7 @@ async fn settle(agent: &Agent, view: &View, epoch: u64, proven: &Proven<LeaseLea
     let args = SettleLeaseArgs { epoch, index: proven.index, leaf: proven.bytes, path: proven.path.clone() };
     let settle = ix::settle_lease(&key, lease, &view.market(), args);
     tracing::info!(lease = %key, epoch, live_secs = proven.leaf.live_secs, status = ?proven.leaf.status, "settling");
-    note("settle lease", agent.submit(&format!("settle {key} {epoch}"), &[settle]).await);
+    let outcome = agent.submit(&format!("settle {key} {epoch}"), &[settle]).await;
+    LEAVES.inc(&["lease", sent(&outcome)]);
+    note("settle lease", outcome);
 }

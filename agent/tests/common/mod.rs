@@ -14,6 +14,7 @@ use ed25519_dalek::SigningKey;
 use millrace::state::{Config, Customer, Job, JobState, Lease, LeaseState, Node, OracleSet, Provider, Reports};
 use millrace_agent::{Agent, Settings};
 use millrace_client::{keys, pda, FakeChain, Keypair, Pubkey, Signer};
+use millrace_daemon::{Endpoint, Listeners};
 use millrace_gemm::Cpu;
 use millrace_jobs::{BundleFile, InputBundle, Manifest};
 use millrace_wire::messages::{LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
@@ -122,13 +123,23 @@ impl Market {
 
     /// Serves on a free port until `stop`; calls `ready` with the port.
     pub async fn serve(&self, ready: impl FnOnce(u16), stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let listen = listener.local_addr()?;
+        self.serve_with(None, ready, stop).await
+    }
+
+    /// The same, with metrics.
+    pub async fn serve_with(
+        &self,
+        metrics: Option<Endpoint>,
+        ready: impl FnOnce(u16),
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let http = TcpListener::bind("127.0.0.1:0").await?;
+        let listen = http.local_addr()?;
         let settings = Settings { listen, ..self.settings.clone() };
         let operator = keys::load(&settings.keypair)?;
         let agent = Agent::open(settings, self.chain.clone(), operator, vec![Arc::new(Cpu::new(1)?)])?;
         ready(listen.port());
-        agent.run(listener, stop).await
+        agent.run(Listeners { http, metrics }, stop).await
     }
 
     /// The customer's view of the agent at `port`.

@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod error;
 pub mod link;
 pub mod messages;
+pub mod metrics;
 pub mod sealed;
 pub mod server;
 pub mod signature;

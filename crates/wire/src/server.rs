@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
+use crate::metrics::refused;
 use crate::signature::{check, RequestParts, SignatureHeaders, Signed};
 
 /// Nonces one key may have unexpired, and all keys together: a bound on memory, far above honest use.
@@ -85,12 +86,14 @@ impl VerifierState {
 
     fn admit(&self, parts: &RequestParts, headers: &SignatureHeaders, now: i64) -> Result<Verified, ApiError> {
         let signed = check(parts, headers).map_err(|error| {
+            refused("signature");
             ApiError::unauthorized(
                 error.to_string(),
                 "sign method, authority, path, query and body digest as RFC 9421 says",
             )
         })?;
         if (now - signed.created_at).abs() > self.max_skew_secs {
+            refused("clock");
             return Err(ApiError::unauthorized(
                 format!("the request was signed at {} and it is {now} here", signed.created_at),
                 format!("the two clocks must agree within {} s", self.max_skew_secs),
@@ -98,6 +101,7 @@ impl VerifierState {
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.remember(&signed, now, 2 * self.max_skew_secs) {
+            refused("nonce");
             return Err(ApiError::unauthorized("this request was seen before", "sign each request with a new nonce"));
         }
         Ok(Verified { key: signed.key })
@@ -121,6 +125,7 @@ async fn admit(state: &VerifierState, request: Request) -> Result<Request, ApiEr
     let (mut head, body) = request.into_parts();
     let headers = signature_headers(&head)?;
     let body = tokio::time::timeout(state.body_timeout, to_bytes(body, state.max_body_bytes)).await.map_err(|_| {
+        refused("slow");
         ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
             "the body did not arrive in time",
@@ -128,6 +133,7 @@ async fn admit(state: &VerifierState, request: Request) -> Result<Request, ApiEr
         )
     })?;
     let body = body.map_err(|_| {
+        refused("size");
         ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "the body is too large or was cut off",
@@ -152,6 +158,7 @@ fn signature_headers(head: &Parts) -> Result<SignatureHeaders, ApiError> {
         let mut values = head.headers.get_all(name).iter();
         let value = values.next().and_then(|value| value.to_str().ok()).map(str::to_owned);
         value.filter(|_| values.next().is_none()).ok_or_else(|| {
+            refused("signature");
             ApiError::unauthorized(
                 format!("the request has no {name} header"),
                 "sign the request with the key registered on chain",

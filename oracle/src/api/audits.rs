@@ -22,6 +22,7 @@ use crate::daemon::blocking;
 use crate::decide::audit::is_proof;
 use crate::decide::intake::{self, CommitRefusal, Givers, Intake};
 use crate::decide::{AuditRecord, AuditState};
+use crate::metrics::{COMMITS, SHARES, VERIFY_SECONDS};
 use crate::tasks::audits::settle;
 use crate::view::{named_slot, read_beacons, View};
 
@@ -59,7 +60,10 @@ pub(crate) async fn share(
     }
     let shares =
         audits.shares.entry(key).or_insert_with(|| NodeShares { since: Instant::now(), by_gpu: Default::default() });
-    let share = *shares.by_gpu.entry(request.gpu_index).or_insert_with(rand::random);
+    let share = *shares.by_gpu.entry(request.gpu_index).or_insert_with(|| {
+        SHARES.inc(&[]);
+        rand::random()
+    });
     Ok(Json(Share { oracle: api.daemon.me.to_bytes(), share }))
 }
 
@@ -145,6 +149,7 @@ async fn take_commit(api: &Api, record: AuditRecord, signature: Vec<u8>) -> Resu
         }
         return Err(internal(error));
     }
+    COMMITS.inc(&[if is_second { "second" } else { "taken" }]);
     if is_second {
         return Err(ApiError::conflict(
             "this GPU already has another commit in this epoch",
@@ -180,8 +185,10 @@ pub(crate) async fn bundle(
     let _verifying = Verifying::begin(&api, commit_id)?;
     let _permit = api.verifying.acquire().await.map_err(internal)?;
     let (outcome, body) = blocking(move || {
+        let began = Instant::now();
         let outcome = Bundle::from_bytes(&record.commit, &body)
             .and_then(|bundle| verify_bundle(&record.commit, &next_beacon, &bundle));
+        VERIFY_SECONDS.observe(began.elapsed(), &["product"]);
         (outcome, body)
     })
     .await

@@ -20,6 +20,7 @@ use super::Api;
 use crate::daemon::Daemon;
 use crate::decide::intake::CommitRefusal;
 use crate::decide::statements::{is_fresh, Expected};
+use crate::metrics::LINKS;
 use crate::view::View;
 
 /// Longest one transfer may take: a link that does not bring 4 MiB in it, of 1.1 Mbit/s, is not measured.
@@ -75,11 +76,15 @@ pub(crate) async fn link(
             Ok(both) => {
                 let [from_mbps, to_mbps] = both.map(|transfer| transfer.mbps());
                 tracing::info!(node = %peer, from_mbps, to_mbps, "link measured");
+                LINKS.inc(&["measured"]);
                 daemon.audits().transfers.insert(node, both);
                 // Only now, so that whoever asks for the transfers next gets them.
                 let _ = finish(&mut link);
             }
-            Err(error) => tracing::info!(node = %peer, "link not measured: {error}"),
+            Err(error) => {
+                tracing::info!(node = %peer, "link not measured: {error}");
+                LINKS.inc(&["failed"]);
+            }
         }
         drop(permit);
     })

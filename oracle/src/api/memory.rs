@@ -21,6 +21,7 @@ use crate::daemon::blocking;
 use crate::decide::intake::{check_shares, is_late, CommitRefusal, Givers};
 use crate::decide::memory::{check_fill, time_for};
 use crate::decide::{AuditState, MemoryTest};
+use crate::metrics::{VERIFY_SECONDS, WALKS};
 use crate::view::{named_slot, read_beacons};
 
 /// `POST /v1/audits/{commit_id}/memory`: takes the commit to a full memory. When all GPUs of the node are full, gives this
@@ -93,6 +94,7 @@ pub(crate) async fn walks(
     let deadline_nanos = time_for(commit.task.walkers, entry.record.gops_of_one());
     let in_time = elapsed_nanos <= deadline_nanos;
     set_memory(&api, &entry.commit_id, entry.memory, MemoryTest::Walked { commit, walks, in_time })?;
+    WALKS.inc(&[if in_time { "in_time" } else { "late" }]);
     Ok(Json(WalkReceipt { elapsed_nanos, deadline_nanos }))
 }
 
@@ -115,7 +117,9 @@ pub(crate) async fn answer(
     let next_beacon = api.next_beacon(&view, entry.record.commit.epoch).await?;
     let _verifying = Verifying::begin(&api, entry.commit_id)?;
     let _permit = api.verifying.acquire().await.map_err(internal)?;
+    let began = Instant::now();
     let outcome = blocking(move || verify_memory(&commit, &walks, &next_beacon, &body)).await.map_err(internal)?;
+    VERIFY_SECONDS.observe(began.elapsed(), &["memory"]);
     let proven_mib = match outcome {
         Ok(()) => commit.task.layout().map_err(refuse_bytes)?.proven_mib(),
         Err(ref refusal @ MemoryRefusal::Wrong { .. }) => {

@@ -18,6 +18,8 @@ use axum::Router;
 use millrace_client::keys;
 use millrace_core::proof::memory::{Layout, MAX_WALKERS, MAX_WORDS};
 use millrace_core::proof::{MAX_N, MAX_ROUNDS};
+use millrace_daemon::common::refused;
+use millrace_daemon::http::meter;
 use millrace_gemm::bundle_len;
 use millrace_gemm::memory::memory_bundle_len;
 use millrace_wire::messages::Statement;
@@ -27,6 +29,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
+use crate::metrics;
 use crate::view::{read_beacons, View};
 use limit::RateLimit;
 use nodes::NodeDirectory;
@@ -137,6 +140,7 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .merge(signed(answers, answer_verifier).layer(from_fn_with_state(api.clone(), limit_answers)))
         .fallback(|| async { ApiError::not_found("there is no such route", "see /v1/health, /v1/reports/{epoch}") })
         .layer(from_fn_with_state(api.clone(), limit_requests))
+        .layer(from_fn_with_state(metrics::HTTP, meter))
         .with_state(api)
 }
 
@@ -160,14 +164,20 @@ pub async fn serve(daemon: Arc<Daemon>, listener: TcpListener, stop: Cancellatio
 async fn limit_requests(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     match api.requests.try_acquire() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => ApiError::unavailable("too many requests are under way", "try again in a moment").into_response(),
+        Err(_) => {
+            refused("busy");
+            ApiError::unavailable("too many requests are under way", "try again in a moment").into_response()
+        }
     }
 }
 
 async fn limit_answers(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     match api.answers.try_acquire() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => ApiError::unavailable("too many answers are under way", "try again in a moment").into_response(),
+        Err(_) => {
+            refused("busy");
+            ApiError::unavailable("too many answers are under way", "try again in a moment").into_response()
+        }
     }
 }
 
@@ -175,6 +185,7 @@ async fn limit_rate(State(api): State<Arc<Api>>, verified: Verified, request: Re
     if api.rate.admits(&verified.key, Instant::now()) {
         return next.run(request).await;
     }
+    refused("rate");
     let most = api.daemon.settings.limits.requests_per_sec;
     ApiError::too_many("this key sends too many requests", format!("at most {most} a second")).into_response()
 }

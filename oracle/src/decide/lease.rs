@@ -95,6 +95,11 @@ impl LeaseWatch {
         self.tally
     }
 
+    /// How far the agent last said the job is; `None` before its first answer.
+    pub fn phase(&self) -> Option<JobPhase> {
+        self.phase
+    }
+
     /// Whether the agent need not be asked any more.
     pub fn is_decided(&self) -> bool {
         self.tally.ending.is_some()

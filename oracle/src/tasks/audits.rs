@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{blocking, Daemon};
 use crate::decide::{AuditRecord, AuditState};
+use crate::metrics;
 use crate::view::View;
 
 /// Judges until stopped.
@@ -67,6 +68,7 @@ pub async fn settle(daemon: &Arc<Daemon>, record: AuditRecord, bundle: Option<Ve
     if let Some(entry) = daemon.audits().records.get_mut(&record.key()) {
         entry.record.state = record.state;
     }
+    metrics::judged(record.state);
     let node = bs58::encode(record.commit.node).into_string();
     tracing::info!(node, epoch = record.commit.epoch, gpu = record.commit.gpu_index, verdict, "audit judged");
     Ok(())

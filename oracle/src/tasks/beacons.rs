@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
 use crate::decide::beacon::{stagger_millis, BeaconStep};
+use crate::metrics::BEACONS;
 use crate::view::View;
 
 /// Time before a step that did not show on chain is tried again.
@@ -72,11 +73,21 @@ async fn take(daemon: &Daemon, epoch: u64, step: BeaconStep) {
         _ => ("latch", ix::latch_beacon(epoch)),
     };
     let label = format!("{name} beacon {epoch}");
-    match daemon.outbox.submit(daemon.chain.as_ref(), &label, &[instruction], &daemon.key, &[]).await {
-        Ok(signature) => tracing::info!(epoch, %signature, "beacon: {name}"),
-        Err(error) if is_done(&error) => tracing::debug!(epoch, "beacon: {name}: {error}"),
-        Err(error) => tracing::warn!(epoch, "cannot {name} the beacon: {error}"),
-    }
+    let outcome = match daemon.outbox.submit(daemon.chain.as_ref(), &label, &[instruction], &daemon.key, &[]).await {
+        Ok(signature) => {
+            tracing::info!(epoch, %signature, "beacon: {name}");
+            "landed"
+        }
+        Err(error) if is_done(&error) => {
+            tracing::debug!(epoch, "beacon: {name}: {error}");
+            "by_other"
+        }
+        Err(error) => {
+            tracing::warn!(epoch, "cannot {name} the beacon: {error}");
+            "failed"
+        }
+    };
+    BEACONS.inc(&[name, outcome]);
 }
 
 /// Whether another oracle was faster, or the moment is not now: what is left shows at the next look.

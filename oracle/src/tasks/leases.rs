@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace::state::{Lease, Provider};
 use millrace_client::{endpoint, fetch, Pubkey};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::daemon::{blocking, Daemon};
 use crate::decide::lease::{LeaseFacts, LeaseRules, LeaseTally, LeaseWatch, Sighting};
 use crate::journal::StoredLease;
+use crate::metrics::{self, POLLS, POLL_SECONDS};
 use crate::view::View;
 
 /// Epochs a lease that ended on chain is remembered: another oracle's report may still have it.
@@ -156,21 +157,31 @@ impl Watcher {
     async fn ask(&self, leases: Vec<(Pubkey, Pubkey)>) -> Vec<(Pubkey, Sighting, u64)> {
         let mut polls = JoinSet::new();
         for (lease, provider) in leases {
-            let Some(agent) = self.agents.get(&provider).cloned() else { continue };
+            let Some(agent) = self.agents.get(&provider).cloned() else {
+                POLLS.inc(&["no_agent"]);
+                continue;
+            };
             let (daemon, permits, within) = (self.daemon.clone(), self.polls.clone(), self.answer_within);
             let wait = self.spread.mul_f64(rand::random());
             polls.spawn(async move {
                 tokio::time::sleep(wait).await;
                 let _permit = permits.acquire().await.ok()?;
+                let asked = Instant::now();
                 let answer = tokio::time::timeout(within, status(&daemon, &lease, &agent)).await;
                 match answer {
-                    Ok(Ok(sighting)) => Some((lease, sighting, daemon.millis())),
+                    Ok(Ok(sighting)) => {
+                        POLLS.inc(&["answered"]);
+                        POLL_SECONDS.observe(asked.elapsed(), &[]);
+                        Some((lease, sighting, daemon.millis()))
+                    }
                     Ok(Err(error)) => {
                         tracing::debug!(%lease, "no status: {error:#}");
+                        POLLS.inc(&["failed"]);
                         None
                     }
                     Err(_) => {
                         tracing::debug!(%lease, "no status within {within:?}");
+                        POLLS.inc(&["late"]);
                         None
                     }
                 }
@@ -196,6 +207,7 @@ impl Watcher {
             let Some(watch) = book.get_mut(&key.to_bytes()).filter(|watch| !watch.is_decided()) else { continue };
             if let Some(ending) = watch.decide(&facts(lease), &rules, millis, now) {
                 let live_secs = watch.tally().live_millis / 1_000;
+                metrics::ended(ending.status);
                 tracing::info!(lease = %key, status = ?ending.status, exit = ending.exit_code, live_secs, "lease ended");
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
+use crate::metrics;
 use crate::tasks::leases::Watches;
 use crate::view::View;
 
@@ -37,6 +38,7 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
                 was_silent = false;
                 daemon.up_since_epoch.get_or_init(|| view.epoch);
                 watches.sync(&daemon, &view);
+                metrics::seen(&daemon, &view);
                 daemon.view.send_replace(Some(Arc::new(view)));
             }
             Ok(Err(error)) => {

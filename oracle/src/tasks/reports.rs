@@ -22,6 +22,7 @@ use crate::books::{findings, own_report, Ballot, Ballots};
 use crate::daemon::{blocking, Daemon};
 use crate::decide::report::from_wire;
 use crate::journal::Signing;
+use crate::metrics::{self, SIGNATURES};
 use crate::tasks::openings::tally_on_chain;
 use crate::view::View;
 
@@ -89,6 +90,7 @@ impl Reporter {
                 None => None,
             };
             let Some((proposer, set)) = chosen else { return Ok(()) };
+            metrics::chosen(proposer, seat, first, view.seat_count());
             match self.write_down(set, proposer).await? {
                 Some(set) => vote.keep(set),
                 None => return Ok(()),
@@ -115,6 +117,7 @@ impl Reporter {
         let own = own_report(epoch, at, &live, &leases, &audits, &ballots).with_oracles(seat_leaves);
         let boundary = leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, at))).collect();
         tracing::debug!(epoch, leases = own.leases().len(), nodes = own.nodes().len(), "epoch ended");
+        metrics::ballot(&own);
         ballots.add(epoch, Ballot { at, own, boundary, oracles, refused: BTreeMap::new() });
     }
 
@@ -233,6 +236,7 @@ impl Reporter {
         let is_news = stored.refused.insert(proposer, accounts).is_none();
         if is_news {
             for difference in differences.iter().take(MAX_LOGGED) {
+                metrics::disagreed(difference);
                 tracing::warn!(epoch, proposer, "the proposal is not signed: {difference}");
             }
         }
@@ -273,14 +277,22 @@ impl Reporter {
         match sent {
             Ok(signature) => {
                 tracing::info!(epoch, root = hex::encode(set.root()), %signature, "report signed");
+                SIGNATURES.inc(&["landed"]);
                 self.sent_epoch = Some(epoch);
             }
-            Err(error) if error.is(MillraceError::AlreadySigned) => self.sent_epoch = Some(epoch),
+            Err(error) if error.is(MillraceError::AlreadySigned) => {
+                SIGNATURES.inc(&["already"]);
+                self.sent_epoch = Some(epoch);
+            }
             Err(error) if error.is(MillraceError::WrongEpoch) => {
                 tracing::warn!(epoch, "too late to sign: {error}");
+                SIGNATURES.inc(&["too_late"]);
                 self.sent_epoch = Some(epoch);
             }
-            Err(error) => tracing::warn!(epoch, "the signature did not land, trying again: {error}"),
+            Err(error) => {
+                tracing::warn!(epoch, "the signature did not land, trying again: {error}");
+                SIGNATURES.inc(&["failed"]);
+            }
         }
         Ok(())
     }

@@ -265,6 +265,9 @@ impl Outbox {
                 if let Err(error) = chain.send(&transaction).await {
                     debug!(label = row.label, %error, "sending failed: sending again");
                 }
+                if sent_at.is_some() {
+                    metrics::counter!(crate::metrics::OUTBOX_RESENT).increment(1);
+                }
                 sent_at = Some(Instant::now());
             }
             sleep(if began_at.elapsed() < SLOW_AFTER { POLL } else { SLOW_POLL }).await;

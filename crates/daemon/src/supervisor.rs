@@ -10,12 +10,20 @@ use tokio_util::sync::CancellationToken;
 /// Longest a task may take to stop before it is cut off.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-type Ended = (&'static str, anyhow::Result<()>);
+/// Time between two looks at whether a task has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+struct Task {
+    name: &'static str,
+    stop: CancellationToken,
+    /// Holds one: dropping it cuts the task off.
+    set: JoinSet<anyhow::Result<()>>,
+}
 
 /// Runs tasks until one ends or a stop is asked for.
 #[derive(Default)]
 pub struct Supervisor {
-    tasks: Vec<(&'static str, CancellationToken, JoinSet<Ended>)>,
+    tasks: Vec<Task>,
 }
 
 impl Supervisor {
@@ -25,10 +33,9 @@ impl Supervisor {
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let work = task(stop.clone());
         let mut set = JoinSet::new();
-        set.spawn(async move { (name, work.await) });
-        self.tasks.push((name, stop, set));
+        set.spawn(task(stop.clone()));
+        self.tasks.push(Task { name, stop, set });
     }
 
     /// Waits for `stop` or for the first task to end, then stops the others, the last started first.
@@ -40,11 +47,11 @@ impl Supervisor {
             () = stop => Ok(()),
             error = self.first_end() => Err(error),
         };
-        for (name, stop, mut set) in self.tasks.into_iter().rev() {
+        for Task { name, stop, mut set } in self.tasks.into_iter().rev() {
             stop.cancel();
             match tokio::time::timeout(STOP_WITHIN, set.join_next()).await {
-                Ok(None | Some(Ok((_, Ok(()))))) => tracing::debug!(task = name, "stopped"),
-                Ok(Some(Ok((_, Err(error))))) => tracing::warn!(task = name, "failed while stopping: {error:#}"),
+                Ok(None | Some(Ok(Ok(())))) => tracing::debug!(task = name, "stopped"),
+                Ok(Some(Ok(Err(error)))) => tracing::warn!(task = name, "failed while stopping: {error:#}"),
                 Ok(Some(Err(error))) => tracing::warn!(task = name, "panicked while stopping: {error}"),
                 Err(_) => tracing::warn!(task = name, "did not stop within {STOP_WITHIN:?} and is cut off"),
             }
@@ -54,20 +61,20 @@ impl Supervisor {
 
     async fn first_end(&mut self) -> anyhow::Error {
         loop {
-            for (name, _, set) in &mut self.tasks {
+            for Task { name, set, .. } in &mut self.tasks {
                 if let Some(ended) = set.try_join_next() {
                     return describe(name, ended);
                 }
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }
 
-fn describe(name: &str, ended: Result<Ended, JoinError>) -> anyhow::Error {
+fn describe(name: &str, ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
     match ended {
-        Ok((_, Ok(()))) => anyhow!("the task {name} ended by itself"),
-        Ok((_, Err(error))) => error.context(format!("the task {name} failed")),
+        Ok(Ok(())) => anyhow!("the task {name} ended by itself"),
+        Ok(Err(error)) => error.context(format!("the task {name} failed")),
         Err(error) => anyhow!("the task {name} panicked: {error}"),
     }
 }
@@ -86,34 +93,42 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     #[tokio::test]
-    async fn the_last_started_stops_first() {
-        let order = Arc::new(Mutex::new(Vec::new()));
+    async fn tasks_stop_in_reverse_order() {
+        let stopped = Arc::new(Mutex::new(Vec::new()));
         let mut supervisor = Supervisor::default();
-        for name in ["first", "second"] {
-            let order = order.clone();
+        for name in ["first", "second", "third"] {
+            let stopped = stopped.clone();
             supervisor.spawn(name, |stop| async move {
                 stop.cancelled().await;
-                order.lock().unwrap().push(name);
+                stopped.lock().unwrap().push(name);
                 Ok(())
             });
         }
         supervisor.run(async {}).await.unwrap();
-        assert_eq!(*order.lock().unwrap(), ["second", "first"]);
+        assert_eq!(*stopped.lock().unwrap(), ["third", "second", "first"]);
     }
 
     #[tokio::test]
-    async fn a_task_that_dies_is_named_and_stops_the_rest() {
-        let stopped = Arc::new(Mutex::new(false));
-        let seen = stopped.clone();
-        let mut supervisor = Supervisor::default();
-        supervisor.spawn("healthy", |stop| async move {
-            stop.cancelled().await;
-            *seen.lock().unwrap() = true;
-            Ok(())
-        });
-        supervisor.spawn("ill", |_| async { Err(anyhow!("the disk is full")) });
-        let error = format!("{:#}", supervisor.run(std::future::pending()).await.unwrap_err());
-        assert!(error.contains("ill") && error.contains("the disk is full"), "{error}");
-        assert!(*stopped.lock().unwrap());
+    async fn a_task_that_fails_panics_or_ends_is_named_and_stops_the_rest() {
+        for (how, expected) in [(0, "the disk is full"), (1, "panicked"), (2, "ended by itself")] {
+            let stopped = Arc::new(Mutex::new(false));
+            let seen = stopped.clone();
+            let mut supervisor = Supervisor::default();
+            supervisor.spawn("healthy", |stop| async move {
+                stop.cancelled().await;
+                *seen.lock().unwrap() = true;
+                Ok(())
+            });
+            supervisor.spawn("ill", move |_| async move {
+                match how {
+                    0 => Err(anyhow!("the disk is full")),
+                    1 => panic!("on purpose"),
+                    _ => Ok(()),
+                }
+            });
+            let error = format!("{:#}", supervisor.run(std::future::pending()).await.unwrap_err());
+            assert!(error.contains("ill") && error.contains(expected), "{error}");
+            assert!(*stopped.lock().unwrap());
+        }
     }
 }
