@@ -516,7 +516,7 @@ impl Network {
             return;
         }
         let others: Vec<TreeNode> = self.rows.range((epoch, 0)..=(epoch, u8::MAX)).map(|(_, root)| *root).collect();
-        let root = match others.choose(&mut self.rng).filter(|_| seat % 2 == 0) {
+        let root = match others.choose(&mut self.rng).filter(|_| seat.is_multiple_of(2)) {
             Some(root) => Some(*root),
             None => self.lie(seat, seat, epoch).map(|set| set.root()),
         };
