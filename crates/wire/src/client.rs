@@ -184,10 +184,9 @@ impl SignedClient {
                 authority: &authority,
                 path: target.path(),
                 query: target.query().unwrap_or(""),
-                body: &body,
             };
             let nonce = Alphanumeric.sample_string(&mut rand::rng(), 24);
-            let headers = sign(key, &parts, unix_now(), nonce);
+            let headers = sign(key, &parts, &body, unix_now(), nonce);
             request = request
                 .header("content-digest", headers.content_digest)
                 .header("signature-input", headers.signature_input)

@@ -1,10 +1,11 @@
-//! The verifying side: a middleware that lets only signed, fresh, first-seen requests through.
+//! The verifying side: a middleware that lets only signed, fresh, first-seen requests through. A request's head is judged
+//! before a byte of its body is read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::body::{to_bytes, Body};
+use axum::body::{to_bytes, Body, Bytes, HttpBody};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{header, StatusCode};
@@ -13,11 +14,14 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
 use crate::metrics::refused;
-use crate::signature::{check, RequestParts, SignatureHeaders, Signed};
+use crate::signature::{check, content_digest, RequestParts, SignatureHeaders, Signed};
 
 /// Nonces one key may have unexpired, and all keys together: a bound on memory, far above honest use.
 const MAX_NONCES_PER_KEY: usize = 4_096;
 const MAX_NONCES: usize = 65_536;
+
+/// Bodies of one key read at once: who drips many holds up himself.
+const MAX_BODIES_PER_KEY: usize = 8;
 
 /// The key that signed a request. A handler that takes it runs only behind [`verify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,25 @@ pub struct VerifierState {
     /// Longest a body may take to arrive.
     pub body_timeout: Duration,
     seen: Arc<Mutex<Nonces>>,
+    bodies: Arc<Mutex<HashMap<[u8; 32], usize>>>,
+}
+
+/// A body being read; dropping it makes room for another of the same key.
+struct Reading {
+    bodies: Arc<Mutex<HashMap<[u8; 32], usize>>>,
+    key: [u8; 32],
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = bodies.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                bodies.remove(&self.key);
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -76,6 +99,7 @@ impl VerifierState {
             max_body_bytes,
             body_timeout: Duration::from_secs(30),
             seen: Arc::default(),
+            bodies: Arc::default(),
         }
     }
 
@@ -106,6 +130,41 @@ impl VerifierState {
         }
         Ok(Verified { key: signed.key })
     }
+
+    /// Reads the body of a request `key` signed, within the limits.
+    async fn read(&self, key: [u8; 32], body: Body) -> Result<Bytes, ApiError> {
+        let too_large = || {
+            refused("size");
+            let most = format!("at most {} bytes", self.max_body_bytes);
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or was cut off", most)
+        };
+        if body.size_hint().lower() > self.max_body_bytes as u64 {
+            return Err(too_large());
+        }
+        let _reading = self.begin(key)?;
+        let bytes =
+            tokio::time::timeout(self.body_timeout, to_bytes(body, self.max_body_bytes)).await.map_err(|_| {
+                refused("slow");
+                ApiError::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body did not arrive in time",
+                    format!("it must arrive within {} s", self.body_timeout.as_secs()),
+                )
+            })?;
+        bytes.map_err(|_| too_large())
+    }
+
+    fn begin(&self, key: [u8; 32]) -> Result<Reading, ApiError> {
+        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = bodies.entry(key).or_default();
+        if *count >= MAX_BODIES_PER_KEY {
+            refused("rate");
+            let most = format!("at most {MAX_BODIES_PER_KEY} bodies of one key arrive at once");
+            return Err(ApiError::too_many("this key sends too many bodies at once", most));
+        }
+        *count += 1;
+        Ok(Reading { bodies: Arc::clone(&self.bodies), key })
+    }
 }
 
 /// Unix seconds by this machine's clock.
@@ -124,30 +183,18 @@ pub async fn verify(State(state): State<VerifierState>, request: Request, next: 
 async fn admit(state: &VerifierState, request: Request) -> Result<Request, ApiError> {
     let (mut head, body) = request.into_parts();
     let headers = signature_headers(&head)?;
-    let body = tokio::time::timeout(state.body_timeout, to_bytes(body, state.max_body_bytes)).await.map_err(|_| {
-        refused("slow");
-        ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive in time",
-            format!("it must arrive within {} s", state.body_timeout.as_secs()),
-        )
-    })?;
-    let body = body.map_err(|_| {
-        refused("size");
-        ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is too large or was cut off",
-            format!("at most {} bytes", state.max_body_bytes),
-        )
-    })?;
     let parts = RequestParts {
         method: head.method.as_str(),
         authority: &state.authority,
         path: head.uri.path(),
         query: head.uri.query().unwrap_or(""),
-        body: &body,
     };
     let verified = state.admit(&parts, &headers, unix_now())?;
+    let body = state.read(verified.key, body).await?;
+    if headers.content_digest != content_digest(&body) {
+        refused("signature");
+        return Err(ApiError::unauthorized("the body does not fit its Content-Digest", "sign the body that is sent"));
+    }
     head.extensions.insert(verified);
     head.headers.remove(header::CONTENT_LENGTH);
     Ok(Request::from_parts(head, Body::from(body)))

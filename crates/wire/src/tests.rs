@@ -31,8 +31,8 @@ fn key(seed: u8) -> SigningKey {
 }
 
 fn signed_for(authority: &str, body: &[u8], created_at: i64, nonce: &str) -> SignatureHeaders {
-    let parts = RequestParts { method: "POST", authority, path: "/v1/echo", query: "", body };
-    sign(&key(1), &parts, created_at, nonce.to_owned())
+    let parts = RequestParts { method: "POST", authority, path: "/v1/echo", query: "" };
+    sign(&key(1), &parts, body, created_at, nonce.to_owned())
 }
 
 async fn send(authority: &str, headers: &SignatureHeaders, body: Vec<u8>) -> u16 {
@@ -111,17 +111,61 @@ async fn a_huge_body_is_refused_and_a_slow_one_cut_off() {
     let headers = signed_for(&authority, &huge, unix_now(), "ffffffffffffffff");
     assert_eq!(send(&authority, &headers, huge).await, 413);
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncReadExt;
     let headers = signed_for(&authority, b"slow", unix_now(), "gggggggggggggggg");
-    let mut stream = tokio::net::TcpStream::connect(&authority).await.unwrap();
-    let head = format!(
-        "POST /v1/echo HTTP/1.1\r\nhost: {authority}\r\ncontent-length: 4\r\ncontent-digest: {}\r\nsignature-input: {}\r\nsignature: {}\r\n\r\ns",
-        headers.content_digest, headers.signature_input, headers.signature
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut stream = drip(&authority, &headers, 4).await;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+/// Opens a request of `content_length` bytes, of which one is sent, and returns the connection.
+async fn drip(authority: &str, headers: &SignatureHeaders, content_length: usize) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt;
+    let mut stream = tokio::net::TcpStream::connect(authority).await.unwrap();
+    let head = format!(
+        "POST /v1/echo HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {content_length}\r\ncontent-digest: {}\r\nsignature-input: {}\r\nsignature: {}\r\n\r\ns",
+        headers.content_digest, headers.signature_input, headers.signature
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// The status of what is answered within 200 ms, before which no body times out.
+async fn status_at_once(stream: &mut tokio::net::TcpStream) -> Option<String> {
+    use tokio::io::AsyncReadExt;
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(Duration::from_millis(200), stream.read_exact(&mut answer)).await;
+    read.ok().map(|read| read.map(|_| String::from_utf8_lossy(&answer[9..]).into_owned()).unwrap())
+}
+
+#[tokio::test]
+async fn a_forged_or_too_long_request_is_refused_before_its_body_arrives() {
+    let authority = start().await;
+    let honest = signed_for(&authority, b"slow", unix_now(), "hhhhhhhhhhhhhhhh");
+    let forged = SignatureHeaders { content_digest: crate::signature::content_digest(b"else"), ..honest.clone() };
+    assert_eq!(status_at_once(&mut drip(&authority, &forged, 4).await).await.as_deref(), Some("401"));
+    assert_eq!(status_at_once(&mut drip(&authority, &honest, 4).await).await, None, "an honest one is waited for");
+    let long = signed_for(&authority, b"long", unix_now(), "iiiiiiiiiiiiiiii");
+    assert_eq!(status_at_once(&mut drip(&authority, &long, MAX_BODY + 1).await).await.as_deref(), Some("413"));
+}
+
+#[tokio::test]
+async fn one_key_that_drips_many_bodies_holds_up_no_other() {
+    let authority = start().await;
+    let mut dripping = Vec::new();
+    for number in 10..18 {
+        let headers = signed_for(&authority, b"slow", unix_now(), &format!("jjjjjjjjjjjjjj{number}"));
+        dripping.push(drip(&authority, &headers, 4).await);
+    }
+    assert_eq!(status_at_once(dripping.last_mut().unwrap()).await, None);
+    let headers = signed_for(&authority, b"more", unix_now(), "kkkkkkkkkkkkkkkk");
+    assert_eq!(send(&authority, &headers, b"more".to_vec()).await, 429);
+    let other = SignedClient::new(key(2), Duration::from_secs(5)).unwrap();
+    other.post_bytes::<Value>(&format!("http://{authority}/v1/echo"), vec![7; 10]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let headers = signed_for(&authority, b"more", unix_now(), "llllllllllllllll");
+    assert_eq!(send(&authority, &headers, b"more".to_vec()).await, 200, "the slow ones were cut off");
 }
 
 #[tokio::test]
@@ -147,7 +191,7 @@ proptest::proptest! {
     #[test]
     fn no_bytes_make_the_verifier_panic(input: String, signature: String, body: Vec<u8>) {
         let headers = SignatureHeaders { content_digest: crate::signature::content_digest(&body), signature_input: input, signature };
-        let parts = RequestParts { method: "POST", authority: "a", path: "/", query: "", body: &body };
+        let parts = RequestParts { method: "POST", authority: "a", path: "/", query: "" };
         proptest::prop_assert!(crate::signature::check(&parts, &headers).is_err());
     }
 }
