@@ -6,13 +6,16 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean fuzz error-rates bench
+.PHONY: help demo chaos test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean fuzz error-rates bench
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## set up, build, and show a whole market on a local network; ARGS="..." goes to the demo
-	toolchain/demo $(ARGS)
+	toolchain/run-market millrace-demo $(ARGS)
+
+chaos: ## a market in which everything fails, for CHAOS_SECS=n by SEED=n: is any job lost, anything paid twice?
+	toolchain/run-market millrace-chaos $(ARGS)
 
 test: ## everything that has to pass before a change is merged
 	toolchain/test
@@ -67,6 +70,6 @@ ptx: ## compile the GPU's kernels again, after a change of their source; needs n
 gpu-check: ## on a machine with a GPU: are its bits right, how fast is each part; writes docs/measurements
 	cargo run --locked --release --quiet -p millrace-gemm --example gpu_check -- docs/measurements
 
-clean: ## remove target/ and .demo/; the cache folder stays (its path is printed)
-	rm -rf target .demo
+clean: ## remove target/, .demo/ and .chaos/; the cache folder stays (its path is printed)
+	rm -rf target .demo .chaos
 	echo "kept: $(CACHE) (remove it to start over)"

@@ -50,6 +50,9 @@ watch_progress() { # LOG EXPECTED_SECS OWNER_PID LATE_TITLE
   done
 }
 
+# Free space where this checkout is, GB: a linker out of space dies of a bus error that says nothing of it.
+free_gb() { df -Pk "$CHECKOUT" | awk 'NR == 2 { print int($4 / 1000000) }'; }
+
 STEP=0
 STEPS=1
 # 1: steps that end within 2 s say nothing.
@@ -76,7 +79,7 @@ step() {
   [[ -t 2 ]] && printf '\r\033[K' >&2
   if ((status != 0)); then
     tr '\r' '\n' <"$log" | tail -n 60 >&2
-    die "$title: failed with exit status $status; whole log: $log"
+    die "$title: failed with exit status $status, with $(free_gb) GB free; whole log: $log"
   fi
   if [[ -z $QUICK_STEPS_SILENT ]] || ((SECONDS - began > 2)); then say "      done in $(as_minutes $((SECONDS - began)))"; fi
 }

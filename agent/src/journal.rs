@@ -67,9 +67,13 @@ fn migrations() -> Vec<Migration<'static>> {
 }
 
 impl Journal {
-    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, JournalError> {
+    fn write<T>(
+        &self,
+        what: &'static str,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
         let _timed = JOURNAL_WRITE_SECONDS.time();
-        self.file.write(write)
+        self.file.write(what, write)
     }
 
     /// Opens the journal at `path`, making it where there is none.
@@ -93,7 +97,7 @@ impl Journal {
     pub fn commit_once(&self, signed: &SignedCommit) -> Result<bool, JournalError> {
         let SignedCommit { commit, shares } = signed;
         let shares = serde_json::json!(shares).to_string();
-        let written: Vec<u8> = self.write(|db| {
+        let written: Vec<u8> = self.write("commit", |db| {
             let oldest = commit.epoch.saturating_sub(KEPT_EPOCHS);
             db.execute("DELETE FROM commits WHERE epoch < ?1", [oldest as i64])?;
             db.execute(
@@ -126,7 +130,7 @@ impl Journal {
     pub fn set_answered(&self, commit: &Commit) -> Result<(), JournalError> {
         let update = "UPDATE commits SET answered = 1 WHERE node = ?1 AND epoch = ?2 AND gpu = ?3";
         let key = params![commit.node, commit.epoch as i64, commit.gpu_index];
-        self.write(|db| db.execute(update, key)).map(drop)
+        self.write("answered", |db| db.execute(update, key)).map(drop)
     }
 
     /// Commits from `epoch` on that have not been answered.
@@ -155,7 +159,7 @@ impl Journal {
     pub fn save_lease(&self, lease: &Pubkey, record: &LeaseRecord) -> Result<(), JournalError> {
         let text = serde_json::json!(record).to_string();
         let insert = "INSERT INTO leases (lease, record) VALUES (?1, ?2) ON CONFLICT (lease) DO UPDATE SET record = ?2";
-        self.write(|db| db.execute(insert, params![lease.to_bytes(), text])).map(drop)
+        self.write("lease", |db| db.execute(insert, params![lease.to_bytes(), text])).map(drop)
     }
 
     /// Forgets a lease.
@@ -164,7 +168,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn forget_lease(&self, lease: &Pubkey) -> Result<(), JournalError> {
         let delete = "DELETE FROM leases WHERE lease = ?1";
-        self.write(|db| db.execute(delete, [lease.to_bytes()])).map(drop)
+        self.write("forget lease", |db| db.execute(delete, [lease.to_bytes()])).map(drop)
     }
 
     /// All leases. A job that ran when the journal was last written ran in a sandbox that died with the agent: it is

@@ -2,17 +2,15 @@
 //! process of its own, and token holders. Nothing here is simulated; the cheat is a real agent with a dishonest prover.
 
 mod cheat;
-mod process;
-mod secrets;
-mod stage;
 mod story;
 mod vote;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use clap::Parser;
+use millrace_demo::STOPPED;
 
 /// Shows a whole market on a local network: stake, measurement, a caught cheat, a paid job, a burn, a vote, the books.
 #[derive(Parser)]
@@ -47,9 +45,6 @@ enum Role {
         skip_percent: u32,
     },
 }
-
-/// Set by Ctrl-C; whatever waits looks at it.
-pub static STOPPED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> std::process::ExitCode {
     let args = Args::parse();

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use serde_json::Value;
 
 /// A running daemon of the demo. Dropping it ends it.
@@ -22,11 +22,13 @@ pub struct Daemon {
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 impl Daemon {
-    /// Starts `command` with standard output in `NAME.out` and standard error in `NAME.log` under `dir`.
+    /// Starts `command` with standard output in `NAME.out` and standard error in `NAME.log` under `dir`,
+    /// after what is there.
     pub fn start(name: &str, mut command: Command, dir: &Path) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
-        let out = File::create(dir.join(format!("{name}.out")))?;
-        command.stdin(Stdio::null()).stdout(out).stderr(File::create(&log)?);
+        let open = |path: &Path| File::options().create(true).append(true).open(path);
+        let out = open(&dir.join(format!("{name}.out")))?;
+        command.stdin(Stdio::null()).stdout(out).stderr(open(&log)?);
         // In a group of its own, so that a Ctrl-C reaches the demo alone, which then stops all in order; and ended by
         // the kernel should the demo be killed.
         command.process_group(0);
@@ -43,10 +45,22 @@ impl Daemon {
 
     /// Fails with the end of its log if it has ended.
     pub fn require_alive(&mut self) -> Result<()> {
-        if let Some(status) = self.child.try_wait()? {
-            bail!("{} ended ({status}); the end of {}:\n{}", self.name, self.log.display(), tail(&self.log));
+        match self.child.try_wait()? {
+            Some(status) => Err(self.ended(status)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether it was killed. Fails with the end of its log if it ended otherwise.
+    pub fn was_killed(&mut self) -> Result<bool> {
+        match self.child.try_wait()? {
+            Some(status) if status.signal() != Some(libc::SIGKILL) => Err(self.ended(status)),
+            ended => Ok(ended.is_some()),
+        }
+    }
+
+    fn ended(&self, status: ExitStatus) -> anyhow::Error {
+        anyhow!("{} ended ({status}); the end of {}:\n{}", self.name, self.log.display(), tail(&self.log))
     }
 
     /// Ends it at once, as a power cut would.
@@ -54,6 +68,21 @@ impl Daemon {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops it where it is, as a machine that swaps or hangs would: its connections stay open, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Lets a frozen one go on.
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
     }
 
     fn signal(&self, signal: i32) {
@@ -70,6 +99,7 @@ impl Drop for Daemon {
             return;
         }
         self.signal(libc::SIGTERM);
+        self.thaw();
         let deadline = Instant::now() + STOP_WITHIN;
         while Instant::now() < deadline {
             if matches!(self.child.try_wait(), Ok(Some(_))) {

@@ -11,7 +11,7 @@ use anyhow::{bail, Context, Result};
 use millrace_client::{keys, Pubkey, Signer};
 use serde_json::Value;
 
-use crate::process::{json, Daemon};
+use crate::process::{free_port, json, Daemon};
 use crate::secrets::KEY_FILE_END;
 use crate::STOPPED;
 
@@ -32,11 +32,11 @@ impl Built {
     pub fn find() -> Result<Self> {
         let path = |name: &str| {
             let value = std::env::var_os(name)
-                .with_context(|| format!("{name} is not set; start the demo with `make demo`"))?;
+                .with_context(|| format!("{name} is not set; start with `make demo` or `make chaos`"))?;
             let path = PathBuf::from(value);
             path.exists()
                 .then_some(path.clone())
-                .with_context(|| format!("{} is missing; start the demo with `make demo`", path.display()))
+                .with_context(|| format!("{} is missing; start with `make demo` or `make chaos`", path.display()))
         };
         let python = path("MILLRACE_PYTHON_ENV")?;
         let own = std::env::current_exe()?;
@@ -134,10 +134,81 @@ impl Stage {
         self.dir.join(format!("{who}{KEY_FILE_END}"))
     }
 
+    /// Starts the local network with the program deployed, upgradable by the founder, and 100 SOL in every key made so
+    /// far. [`Stage::url`] is known afterwards.
+    ///
+    /// # Errors
+    /// When it is not ready within half a minute.
+    pub fn start_network(&mut self) -> Result<()> {
+        let (rpc_port, ws_port) = (free_port()?, free_port()?);
+        let mut command = Command::new(&self.built.localnet);
+        command.args(["--rpc-port", &rpc_port.to_string(), "--ws-port", &ws_port.to_string(), "--with-parent"]);
+        command.arg("--program").arg(format!("{}={}", millrace::ID, self.built.program.display()));
+        command.args(["--upgrade-authority", &self.address("founder").to_string()]);
+        for address in self.addresses.values() {
+            command.args(["--fund", &format!("{address}=100000000000")]);
+        }
+        self.start("localnet", command)?;
+        let ready = self.dir.join("localnet.out");
+        self.url = self.wait("the network", 30, |_| {
+            let said = std::fs::read_to_string(&ready)?;
+            let line: Option<Value> = said.lines().next().and_then(|line| serde_json::from_str(line).ok());
+            Ok(line.and_then(|line| line["rpc_url"].as_str().map(str::to_owned)))
+        })?;
+        Ok(())
+    }
+
+    /// Where the settings of the daemon `name` are.
+    pub fn settings_path(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.toml"))
+    }
+
+    /// The oracle `name`, whose seat has the key of that name, with the RPCs at `urls`. `more` ends its settings.
+    ///
+    /// # Errors
+    /// When the settings cannot be written.
+    pub fn oracle(&self, name: &str, urls: &[String], listen: &str, more: &str) -> Result<Command> {
+        let settings = format!(
+            "keypair = {:?}\nrpc_url = {:?}\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{more}",
+            self.key_path(name),
+            urls[0],
+            self.dir.join(format!("{name}-data"))
+        );
+        std::fs::write(self.settings_path(name), settings)?;
+        let mut command = self.built.binary("millrace-oracle");
+        command.arg("--config").arg(self.settings_path(name));
+        Ok(command)
+    }
+
+    /// The agent of the provider `name`, with the key of `operator` and the RPCs at `urls`. `more` ends its settings.
+    ///
+    /// # Errors
+    /// When the settings cannot be written.
+    pub fn agent(&self, (name, operator): (&str, &str), urls: &[String], listen: &str, more: &str) -> Result<Command> {
+        let settings = format!(
+            "keypair = {:?}\nauthority = \"{}\"\nrpc_url = {:?}\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\nenvironments_dir = {:?}\n{more}",
+            self.key_path(operator),
+            self.address(name),
+            urls[0],
+            self.dir.join(format!("{name}-data")),
+            self.built.environments,
+        );
+        std::fs::write(self.settings_path(name), settings)?;
+        let mut command = self.built.binary("millrace-agent");
+        command.args(["run", "--config"]).arg(self.settings_path(name));
+        Ok(command)
+    }
+
     /// `millrace` as `who` types it.
     pub fn command(&self, who: &str, arguments: &[&str]) -> Command {
+        self.command_at(std::slice::from_ref(&self.url), who, arguments)
+    }
+
+    /// The same, with the RPCs at `urls`.
+    pub fn command_at(&self, urls: &[String], who: &str, arguments: &[&str]) -> Command {
         let mut command = self.built.binary("millrace");
-        command.args(["--url", &self.url, "--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
+        command.args(["--url", &urls[0]]);
+        command.args(["--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
         // Settings, outbox and packed inputs of this run stay in its folder.
         command
             .env("MILLRACE_CONFIG", self.dir.join("config.toml"))

@@ -9,12 +9,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
-use millrace_client::{amount, pda};
+use millrace_client::pda;
 use serde_json::Value;
 
-use crate::process::{self, free_port};
-use crate::stage::Stage;
-use crate::{secrets, vote, STOPPED};
+use millrace_demo::answers::{mill, number, text};
+use millrace_demo::process::{self, free_port};
+use millrace_demo::stage::Stage;
+use millrace_demo::{secrets, STOPPED};
+
+use crate::vote;
 
 /// The honest providers and what they ask, MILL a second. The third asks more than the customer pays.
 const PROVIDERS: [(&str, &str); 3] = [("ada", "0.020"), ("ben", "0.015"), ("cho", "0.500")];
@@ -88,21 +91,6 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
     Ok(())
 }
 
-/// An amount as people write it.
-pub fn mill(amount: u64) -> String {
-    format!("{} MILL", amount::format_mill(amount))
-}
-
-/// A number of an answer.
-pub fn number(value: &Value, name: &str) -> Result<u64> {
-    value[name].as_u64().with_context(|| format!("no number {name:?} in {value}"))
-}
-
-/// A text of an answer.
-pub fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
-    value[name].as_str().with_context(|| format!("no text {name:?} in {value}"))
-}
-
 fn oracle_name(number: usize) -> String {
     format!("oracle-{number}")
 }
@@ -132,23 +120,8 @@ fn local_network(stage: &mut Stage) -> Result<()> {
         stage.key(who)?;
         stage.key(&operator(who))?;
     }
-    let (rpc_port, ws_port) = (free_port()?, free_port()?);
-    let mut command = std::process::Command::new(&stage.built.localnet);
-    command.args(["--rpc-port", &rpc_port.to_string(), "--ws-port", &ws_port.to_string(), "--with-parent"]);
-    command.arg("--program").arg(format!("{}={}", millrace::ID, stage.built.program.display()));
-    command.args(["--upgrade-authority", &stage.address("founder").to_string()]);
-    for (_, address) in stage.addresses() {
-        command.args(["--fund", &format!("{address}=100000000000")]);
-    }
-    stage.start("localnet", command)?;
-    let ready = stage.dir.join("localnet.out");
-    let url = stage.wait("the network", 30, |_| {
-        let said = std::fs::read_to_string(&ready)?;
-        let line: Option<Value> = said.lines().next().and_then(|line| serde_json::from_str(line).ok());
-        Ok(line.and_then(|line| line["rpc_url"].as_str().map(str::to_owned)))
-    })?;
-    stage.tell(format!("{url}  program {}", millrace::ID));
-    stage.url = url;
+    stage.start_network()?;
+    stage.tell(format!("{}  program {}", stage.url, millrace::ID));
     Ok(())
 }
 
@@ -178,16 +151,8 @@ fn market(stage: &mut Stage, mint: &str) -> Result<()> {
     ));
     for (place, port) in ports.iter().enumerate() {
         let name = oracle_name(place + 1);
-        let settings = format!(
-            "keypair = {:?}\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[limits]\ntransfer_mib = 4\n",
-            stage.key_path(&name),
-            stage.url,
-            stage.dir.join(format!("{name}-data"))
-        );
-        let path = stage.dir.join(format!("{name}.toml"));
-        std::fs::write(&path, settings)?;
-        let mut command = stage.built.binary("millrace-oracle");
-        command.arg("--config").arg(&path);
+        let listen = format!("127.0.0.1:{port}");
+        let command = stage.oracle(&name, std::slice::from_ref(&stage.url), &listen, "[limits]\ntransfer_mib = 4\n")?;
         stage.start(&name, command)?;
     }
     let providers: Vec<String> = everyone_who_sells().map(|(who, _)| stage.address(who).to_string()).collect();
@@ -237,25 +202,13 @@ fn stakes(stage: &mut Stage, gops: u64) -> Result<()> {
 }
 
 fn start_agent(stage: &mut Stage, who: &str, operator: &str, port: u16) -> Result<()> {
-    let settings = format!(
-        "keypair = {:?}\nauthority = \"{}\"\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\nenvironments_dir = {:?}\n",
-        stage.key_path(operator),
-        stage.address(who),
-        stage.url,
-        stage.dir.join(format!("{who}-data")),
-        stage.built.environments,
-    );
-    let path = stage.dir.join(format!("{who}.toml"));
-    std::fs::write(&path, settings)?;
-    let command = if who == CHEAT.0 {
-        let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.args(["cheating-agent", "--skip-percent", &CHEAT.2.to_string(), "--config"]).arg(&path);
-        command
-    } else {
-        let mut command = stage.built.binary("millrace-agent");
-        command.args(["run", "--config"]).arg(&path);
-        command
-    };
+    let mut command =
+        stage.agent((who, operator), std::slice::from_ref(&stage.url), &format!("127.0.0.1:{port}"), "")?;
+    if who == CHEAT.0 {
+        command = std::process::Command::new(std::env::current_exe()?);
+        command.args(["cheating-agent", "--skip-percent", &CHEAT.2.to_string(), "--config"]);
+        command.arg(stage.settings_path(who));
+    }
     stage.start(who, command)
 }
 

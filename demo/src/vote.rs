@@ -3,8 +3,8 @@
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 
-use crate::stage::Stage;
-use crate::story::{mill, number, text};
+use millrace_demo::answers::{mill, number, text};
+use millrace_demo::stage::Stage;
 
 /// Who holds tokens, how much of them, MILL, and how they vote.
 pub const HOLDERS: [(&str, &str, &str); 3] =

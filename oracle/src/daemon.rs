@@ -78,9 +78,7 @@ impl Daemon {
         let lock = millrace_journal::claim(dir)?;
         let journal = Journal::open_or_begin(&dir.join("journal.db"))?;
         let max_bytes = settings.limits.evidence_mib.saturating_mul(1 << 20);
-        let evidence_path = dir.join("evidence.db");
-        let evidence = EvidenceStore::open(&evidence_path, max_bytes)
-            .with_context(|| format!("cannot use {}", evidence_path.display()))?;
+        let evidence = EvidenceStore::open(&dir.join("evidence.db"), max_bytes)?;
         let outbox = Outbox::open(dir.join("outbox.db"))?;
 
         let mut audits = AuditBook::default();

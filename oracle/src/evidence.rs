@@ -2,113 +2,108 @@
 //! and proves on chain what is wrong with it.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_core::proof::Commit;
+use millrace_journal::{Journal, JournalError, Migration};
 use millrace_wire::messages::{Evidence, EvidenceSummary};
-use rusqlite::{params, Connection, OptionalExtension};
+use rusqlite::{params, OptionalExtension};
 
 /// Most lines listed.
 const MAX_LISTED: i64 = 1_000;
 
 /// Evidence, bounded in bytes: the oldest goes first. Methods block for a disk write.
 pub struct EvidenceStore {
-    db: Mutex<Connection>,
+    file: Journal,
     max_bytes: u64,
 }
 
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS evidence (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, commit_id BLOB NOT NULL UNIQUE, node BLOB NOT NULL, epoch INTEGER NOT NULL,
-    verdict TEXT NOT NULL, commit_bytes BLOB NOT NULL, signature BLOB NOT NULL, bundle BLOB NOT NULL);
-";
+/// From an empty file to the layout of today. Never change one: add another.
+fn migrations() -> Vec<Migration<'static>> {
+    // Files from before layouts had versions have this table.
+    vec![Migration::up(
+        "CREATE TABLE IF NOT EXISTS evidence (
+             number INTEGER PRIMARY KEY AUTOINCREMENT, commit_id BLOB NOT NULL UNIQUE, node BLOB NOT NULL,
+             epoch INTEGER NOT NULL, verdict TEXT NOT NULL, commit_bytes BLOB NOT NULL, signature BLOB NOT NULL,
+             bundle BLOB NOT NULL);",
+    )]
+}
 
 impl EvidenceStore {
-    /// Opens or creates the store at `path`, to hold at most `max_bytes`.
+    /// Opens or creates the store at `path`, to hold at most `max_bytes`. A damaged one is moved aside: other oracles have the
+    /// same evidence.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn open(path: &Path, max_bytes: u64) -> rusqlite::Result<Self> {
-        let db = Connection::open(path)?;
-        db.busy_timeout(std::time::Duration::from_secs(5))?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        db.execute_batch(SCHEMA)?;
-        Ok(Self { db: Mutex::new(db), max_bytes })
-    }
-
-    fn db(&self) -> MutexGuard<'_, Connection> {
-        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    /// [`JournalError`].
+    pub fn open(path: &Path, max_bytes: u64) -> Result<Self, JournalError> {
+        let (file, aside) = Journal::open_or_begin(path, migrations)?;
+        if let Some(aside) = aside {
+            tracing::error!(kept = %aside.display(), "the evidence is damaged: starting without it");
+        }
+        Ok(Self { file, max_bytes })
     }
 
     /// Keeps a commit and its signature; a commit already kept stays as it is.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn keep_commit(&self, commit: &Commit, signature: &[u8], verdict: &str) -> rusqlite::Result<()> {
-        let mut db = self.db();
-        let transaction = db.transaction()?;
-        transaction.execute(
-            "INSERT INTO evidence (commit_id, node, epoch, verdict, commit_bytes, signature, bundle)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, X'') ON CONFLICT (commit_id) DO NOTHING",
-            params![commit.id(), commit.node, commit.epoch as i64, verdict, commit.to_bytes().to_vec(), signature],
-        )?;
-        transaction.commit()
+    /// [`JournalError`].
+    pub fn keep_commit(&self, commit: &Commit, signature: &[u8], verdict: &str) -> Result<(), JournalError> {
+        let insert = "INSERT INTO evidence (commit_id, node, epoch, verdict, commit_bytes, signature, bundle)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, X'') ON CONFLICT (commit_id) DO NOTHING";
+        let (epoch, bytes) = (commit.epoch as i64, commit.to_bytes().to_vec());
+        let row = params![commit.id(), commit.node, epoch, verdict, bytes, signature];
+        self.file.write("evidence", |db| db.execute(insert, row)).map(drop)
     }
 
     /// Adds the bundle and the verdict.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn keep_verdict(&self, commit_id: &[u8; 32], verdict: &str, bundle: Option<&[u8]>) -> rusqlite::Result<()> {
-        let mut db = self.db();
-        let transaction = db.transaction()?;
-        transaction.execute(
-            "UPDATE evidence SET verdict = ?2, bundle = coalesce(?3, bundle) WHERE commit_id = ?1",
-            params![commit_id, verdict, bundle],
-        )?;
-        // Newest first, keep while the running total fits.
-        transaction.execute(
+    /// [`JournalError`].
+    pub fn keep_verdict(&self, commit_id: &[u8; 32], verdict: &str, bundle: Option<&[u8]>) -> Result<(), JournalError> {
+        let max_bytes = i64::try_from(self.max_bytes).unwrap_or(i64::MAX);
+        let whole = |db: &rusqlite::Transaction<'_>| {
+            db.execute(
+                "UPDATE evidence SET verdict = ?2, bundle = coalesce(?3, bundle) WHERE commit_id = ?1",
+                params![commit_id, verdict, bundle],
+            )?;
+            // Newest first, keep while the running total fits.
+            db.execute(
             "DELETE FROM evidence WHERE number IN (
                  SELECT number FROM (
                      SELECT number, sum(length(bundle) + length(commit_bytes) + 256) OVER (ORDER BY number DESC) AS total
                      FROM evidence)
                  WHERE total > ?1)",
-            [i64::try_from(self.max_bytes).unwrap_or(i64::MAX)],
-        )?;
-        transaction.commit()
+                [max_bytes],
+            )
+        };
+        self.file.write("verdict", whole).map(drop)
     }
 
     /// The newest evidence, newest first, at most 1,000 lines.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn list(&self) -> rusqlite::Result<Vec<EvidenceSummary>> {
-        let db = self.db();
-        let mut statement =
-            db.prepare("SELECT commit_id, node, epoch, verdict FROM evidence ORDER BY number DESC LIMIT ?1")?;
-        let rows = statement.query_map([MAX_LISTED], |row| {
+    /// [`JournalError`].
+    pub fn list(&self) -> Result<Vec<EvidenceSummary>, JournalError> {
+        let query = "SELECT commit_id, node, epoch, verdict FROM evidence ORDER BY number DESC LIMIT ?1";
+        let read = |row: &rusqlite::Row<'_>| {
             Ok(EvidenceSummary {
                 commit_id: row.get(0)?,
                 node: row.get(1)?,
                 epoch: row.get::<_, i64>(2)? as u64,
                 verdict: row.get(3)?,
             })
-        })?;
-        rows.collect()
+        };
+        self.file.read(|db| db.prepare(query)?.query_map([MAX_LISTED], read)?.collect())
     }
 
     /// The evidence of one commit.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn get(&self, commit_id: &[u8; 32]) -> rusqlite::Result<Option<Evidence>> {
-        self.db()
-            .query_row(
-                "SELECT commit_bytes, signature, bundle FROM evidence WHERE commit_id = ?1",
-                [commit_id],
-                |row| Ok(Evidence { commit: row.get(0)?, signature: row.get(1)?, bundle: row.get(2)? }),
-            )
-            .optional()
+    /// [`JournalError`].
+    pub fn get(&self, commit_id: &[u8; 32]) -> Result<Option<Evidence>, JournalError> {
+        let query = "SELECT commit_bytes, signature, bundle FROM evidence WHERE commit_id = ?1";
+        let read =
+            |row: &rusqlite::Row<'_>| Ok(Evidence { commit: row.get(0)?, signature: row.get(1)?, bundle: row.get(2)? });
+        self.file.read(|db| db.query_row(query, [commit_id], read).optional())
     }
 }
 

@@ -11,7 +11,7 @@ use millrace_core::leaves::LeaseStatus;
 use millrace_core::merkle::TreeNode;
 use millrace_core::proof::Commit;
 use millrace_daemon::common::JOURNAL_WRITE_SECONDS;
-use millrace_journal::{Fault, JournalError, Migration};
+use millrace_journal::{JournalError, Migration};
 use millrace_wire::messages::{Figures, Report};
 use rusqlite::{params, OptionalExtension, Transaction};
 
@@ -100,9 +100,13 @@ fn migrations() -> Vec<Migration<'static>> {
 }
 
 impl Journal {
-    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, JournalError> {
+    fn write<T>(
+        &self,
+        what: &'static str,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
         let _timed = JOURNAL_WRITE_SECONDS.time();
-        self.file.write(write)
+        self.file.write(what, write)
     }
 
     /// Opens or creates the journal at `path`.
@@ -119,18 +123,11 @@ impl Journal {
     /// # Errors
     /// [`JournalError`], when it is not damaged but cannot be used.
     pub fn open_or_begin(path: &Path) -> Result<Self, JournalError> {
-        match Self::open(path) {
-            Err(JournalError { fault: Fault::Damaged(what), .. }) => {
-                let other = |error: std::io::Error| JournalError {
-                    path: path.display().to_string(),
-                    fault: Fault::Other(error.to_string()),
-                };
-                let aside = millrace_journal::set_aside(path).map_err(other)?;
-                tracing::error!(kept = %aside.display(), "the journal is damaged ({what}): starting without it");
-                Self::open(path)
-            }
-            opened => opened,
+        let (file, aside) = millrace_journal::Journal::open_or_begin(path, migrations)?;
+        if let Some(aside) = aside {
+            tracing::error!(kept = %aside.display(), "the journal is damaged: starting without it");
         }
+        Ok(Self { file })
     }
 
     fn read_report(&self, text: &str) -> Result<LeafSet, JournalError> {
@@ -146,7 +143,7 @@ impl Journal {
     pub fn sign_once(&self, set: &LeafSet) -> Result<Signing, JournalError> {
         let root = set.root();
         let text = report_text(set);
-        let stored: [u8; 24] = self.write(|db| {
+        let stored: [u8; 24] = self.write("signed report", |db| {
             db.execute(
                 "INSERT INTO signed (epoch, root, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
                 params![set.epoch() as i64, root, text],
@@ -185,7 +182,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn accept(&self, set: &LeafSet) -> Result<(), JournalError> {
         let text = report_text(set);
-        self.write(|transaction| {
+        self.write("accepted report", |transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO accepted (epoch, root, report) VALUES (?1, ?2, ?3)",
                 params![set.epoch() as i64, set.root(), text],
@@ -211,7 +208,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn observe_once(&self, set: &LeafSet, salt: [u8; 16]) -> Result<([u8; 16], LeafSet), JournalError> {
         let text = report_text(set);
-        let (salt, text): ([u8; 16], String) = self.write(|db| {
+        let (salt, text): ([u8; 16], String) = self.write("observation", |db| {
             db.execute(
                 "INSERT INTO observations (epoch, salt, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
                 params![set.epoch() as i64, salt, text],
@@ -227,7 +224,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_leases(&self, leases: &[StoredLease]) -> Result<(), JournalError> {
-        self.write(|transaction| {
+        self.write("leases", |transaction| {
             transaction.execute("DELETE FROM leases", [])?;
             for StoredLease { lease, tally, watched_until } in leases {
                 let ending = tally.ending;
@@ -282,7 +279,7 @@ impl Journal {
     pub fn save_audit(&self, record: &AuditRecord) -> Result<(), JournalError> {
         let AuditKey { node, epoch, gpu_index } = record.key();
         let (state, Figures { vram_mib, bandwidth_mbps }) = state_code(record.state);
-        self.write(|db| {
+        self.write("audit", |db| {
             db.execute(
                 "INSERT INTO audits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10)
                  ON CONFLICT (node, epoch, gpu_index)
@@ -363,6 +360,7 @@ fn state_of(code: u8, figures: Figures) -> Option<AuditState> {
 mod tests {
     use super::*;
     use millrace_agreement::testing::{lease, node};
+    use millrace_journal::Fault;
 
     fn set(epoch: u64, live_secs: u64) -> LeafSet {
         LeafSet::new(epoch, vec![lease(1, live_secs, 50)], vec![node(2, 9, 50)])

@@ -3,7 +3,7 @@
 //! `docs/layouts.json` holds, for every kind of account, its first eight bytes, its size and the place of each field;
 //! and the encodings of the leaves that oracles sign and of the commit that operators sign. A change of any of them is
 //! a change of the protocol: it takes a new version byte and a migration (ADR 25). `UPDATE_LAYOUTS=1 cargo nextest run
-//! -p millrace-tests --test layout` writes the file anew while there is no deployment to break.
+//! -p millrace-tests layout` writes the file anew while there is no deployment to break.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use millrace::state::{Customer, Dispute, Job, Lease, Provider};
 use millrace_client::{fetch, ix, pda, Pubkey, Signer};
 use millrace_daemon::blocking;
 use millrace_jobs::{content_hash, pack_files, write_files, Bounds, InputBundle};
+use millrace_journal::crash::{self, When};
 use millrace_wire::messages::JobPhase;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -274,6 +275,7 @@ async fn start(
         .await??
     };
     let manifest = bundle.manifest;
+    crash::point(When::Before, "run");
     let running = agent.sandbox.start(Spec {
         id: lease.to_string(),
         command: manifest.job.command,
@@ -283,6 +285,7 @@ async fn start(
         limits: manifest.limits,
         deadline: Duration::from_secs(manifest.limits.max_secs.min(record.max_secs)),
     })?;
+    crash::point(When::After, "run");
     Ok((running, manifest.job.outputs))
 }
 
@@ -304,6 +307,8 @@ fn pack(dir: &Path, outputs: &[String]) -> anyhow::Result<([u8; 32], Vec<String>
 /// Writes a file so that after a crash it is there whole or not at all.
 pub(crate) fn durable_write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let part = path.with_extension("part");
+    let step = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
+    crash::point(When::Before, step);
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::File::create(&part)?;
         std::io::Write::write_all(&mut file, bytes)?;
@@ -311,5 +316,7 @@ pub(crate) fn durable_write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         std::fs::rename(&part, path)?;
         path.parent().map_or(Ok(()), |dir| std::fs::File::open(dir)?.sync_all())
     };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    write().with_context(|| format!("cannot write {}", path.display()))?;
+    crash::point(When::After, step);
+    Ok(())
 }

@@ -43,6 +43,24 @@ pub struct InitArgs {
     /// Durations: days on a real network, seconds on a local one.
     #[arg(long, value_enum, default_value_t = Profile::Mainnet)]
     profile: Profile,
+    /// Length of an epoch, seconds, where it is not to be the profile's: 600 on mainnet, 4 on a local network.
+    #[arg(long)]
+    epoch_secs: Option<i64>,
+}
+
+impl InitArgs {
+    /// The profile's parameters, with the epoch asked for and the durations the program wants it to fit in.
+    fn params(&self) -> Result<Params> {
+        let mut params = self.profile.params();
+        let Some(epoch_secs) = self.epoch_secs else { return Ok(params) };
+        let epochs = |count: i64| epoch_secs.checked_mul(count).context("--epoch-secs is out of range");
+        params.epoch_secs = epoch_secs;
+        params.unbonding_secs = params.unbonding_secs.max(epochs(1_024)?);
+        params.oracle_outage_secs = params.oracle_outage_secs.max(epochs(4)?);
+        params.case_window_secs = params.case_window_secs.max(epochs(4)?);
+        params.check(&self.profile.bounds()).context("an epoch of --epoch-secs is not possible with this profile")?;
+        Ok(params)
+    }
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -297,7 +315,7 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
         ],
     })?;
     if fetch::<Config>(chain, &pda::config()).await?.is_none() {
-        let args = InitializeArgs { bounds: args.profile.bounds(), params: args.profile.params() };
+        let args = InitializeArgs { bounds: args.profile.bounds(), params: args.params()? };
         let initialize = ix::initialize(&payer, &mint_address, &token_program, args);
         context.submit("initialize", &[initialize]).await?;
     }
@@ -363,6 +381,9 @@ mod tests {
         for profile in [Profile::Mainnet, Profile::Local] {
             profile.bounds().check().unwrap();
             profile.params().check(&profile.bounds()).unwrap();
+            let with = |epoch_secs| InitArgs { mint: Pubkey::default(), oracles: vec![], profile, epoch_secs }.params();
+            assert_eq!(with(Some(3_600)).unwrap().epoch_secs, 3_600);
+            assert!(with(Some(0)).is_err() && with(Some(i64::MAX)).is_err());
         }
     }
 }

@@ -5,6 +5,8 @@
 //! from a backup, can have lost what was written last: SQLite drops a damaged end of the log in silence. So nothing may hang
 //! on a journal remembering what a process before this one did; see `docs/adr/0035-what-a-journal-may-forget.md`.
 
+pub mod crash;
+
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,12 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crash::When;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 pub use rusqlite_migration::M as Migration;
 use rusqlite_migration::{MigrationDefinitionError, Migrations};
 
 /// Longest another process may hold the file.
-const BUSY_WITHIN: Duration = Duration::from_secs(5);
+const BUSY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a journal cannot be used. Who gets this must not act on what it could not write.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +84,28 @@ impl Journal {
         Ok(Self { path: path.to_owned(), db: Mutex::new(db), is_new })
     }
 
+    /// The same, for what its owner can begin without: a damaged file is moved aside, and a new one begun. Returns besides
+    /// where the damaged one is now.
+    ///
+    /// # Errors
+    /// [`JournalError`], when it is not damaged but cannot be used.
+    pub fn open_or_begin(
+        path: &Path,
+        migrations: fn() -> Vec<Migration<'static>>,
+    ) -> Result<(Self, Option<PathBuf>), JournalError> {
+        match Self::open(path, migrations()) {
+            Err(JournalError { fault: Fault::Damaged(_), .. }) => {
+                let other = |error: std::io::Error| JournalError {
+                    path: path.display().to_string(),
+                    fault: Fault::Other(error.to_string()),
+                };
+                let aside = set_aside(path).map_err(other)?;
+                Ok((Self::open(path, migrations())?, Some(aside)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
     /// Whether there was no such file before.
     pub fn is_new(&self) -> bool {
         self.is_new
@@ -107,17 +132,23 @@ impl Journal {
         read(&self.db()).map_err(|error| self.wrap(Fault::of(&error)))
     }
 
-    /// Writes all of it or nothing. It is on disk when this returns.
+    /// Writes `what`, all of it or nothing. It is on disk when this returns.
     ///
     /// # Errors
     /// [`JournalError`]: then nothing was written.
-    pub fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, JournalError> {
+    pub fn write<T>(
+        &self,
+        what: &'static str,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
         let mut db = self.db();
         let whole = || {
             // Takes the lock at once: another process cannot come between what is read and what is written.
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let written = write(&transaction)?;
+            crash::point(When::Before, what);
             transaction.commit()?;
+            crash::point(When::After, what);
             Ok(written)
         };
         whole().map_err(|error: rusqlite::Error| self.wrap(Fault::of(&error)))

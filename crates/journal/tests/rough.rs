@@ -16,7 +16,7 @@ fn open(path: &Path) -> Result<Journal, millrace_journal::JournalError> {
 }
 
 fn put(journal: &Journal, number: i64) -> Result<usize, millrace_journal::JournalError> {
-    journal.write(|db| db.execute("INSERT INTO numbers VALUES (?1, zeroblob(1000))", [number]))
+    journal.write("numbers", |db| db.execute("INSERT INTO numbers VALUES (?1, zeroblob(1000))", [number]))
 }
 
 fn numbers(journal: &Journal) -> Vec<i64> {
@@ -166,7 +166,7 @@ fn an_older_layout_is_brought_up_to_date_and_a_newer_one_refused() {
 fn a_write_that_fails_half_way_writes_nothing() {
     let (_folder, path) = place();
     let journal = open(&path).unwrap();
-    let outcome = journal.write(|db| {
+    let outcome = journal.write("numbers", |db| {
         db.execute("INSERT INTO numbers VALUES (1, x'')", [])?;
         db.execute("INSERT INTO numbers VALUES (1, x'')", [])
     });

@@ -32,7 +32,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn note_commitment(&self, epoch: u64, oracle: &[u8; 32], hash: &[u8; 32]) -> Result<(), JournalError> {
         let insert = "INSERT INTO commitments VALUES (?1, ?2, ?3) ON CONFLICT (epoch, oracle) DO NOTHING";
-        self.write(|db| db.execute(insert, params![epoch as i64, oracle, hash]))?;
+        self.write("commitment", |db| db.execute(insert, params![epoch as i64, oracle, hash]))?;
         Ok(())
     }
 
@@ -54,7 +54,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn keep_opening(&self, opening: &StoredOpening) -> Result<(), JournalError> {
-        self.write(|db| {
+        self.write("opening", |db| {
             db.execute(
                 "INSERT INTO openings VALUES (?1, ?2, ?3, ?4) ON CONFLICT (epoch, oracle) DO NOTHING",
                 params![opening.seen.epoch() as i64, opening.oracle, opening.salt, report_text(&opening.seen)],
@@ -97,7 +97,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn save_tallies(&self, tallies: &[StoredTally], counted: u64) -> Result<(), JournalError> {
-        self.write(|transaction| {
+        self.write("tallies", |transaction| {
             for StoredTally { oracle, tally } in tallies {
                 transaction.execute(
                     "INSERT OR REPLACE INTO tallies VALUES (?1, ?2, ?3, ?4)",

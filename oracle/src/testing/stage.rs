@@ -161,8 +161,8 @@ impl Stage {
         created_at: i64,
         nonce: &str,
     ) -> (u16, Vec<u8>) {
-        let parts = RequestParts { method: "POST", authority, path, query: "", body: &body };
-        let headers = sign(&operator(), &parts, created_at, nonce.to_owned());
+        let parts = RequestParts { method: "POST", authority, path, query: "" };
+        let headers = sign(&operator(), &parts, &body, created_at, nonce.to_owned());
         let request = reqwest::Client::new()
             .post(format!("{}{path}", self.url))
             .header("content-type", "application/json")

@@ -1,6 +1,6 @@
 //! What may be swapped, and why. An entry that nothing uses fails the test.
 
-use crate::attempts::Swap::{self, *};
+use super::attempts::Swap::{self, *};
 
 /// A swap that is rightly accepted.
 pub struct Allowed {

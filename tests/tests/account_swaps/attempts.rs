@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_tests::{key, Instruction, Keypair, Pubkey, Signer, World};
 
-use crate::kinds::{kind, kind_at, Kind};
-use crate::{twins, NOBODY};
+use super::kinds::{kind, kind_at, Kind};
+use super::{twins, NOBODY};
 
 /// One way in which an account is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

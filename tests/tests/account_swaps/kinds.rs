@@ -3,7 +3,7 @@
 use millrace_tests::{Pubkey, World};
 use solana_account::Account;
 
-use crate::idl;
+use super::idl;
 
 /// What an account is, as far as a program could confuse it with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

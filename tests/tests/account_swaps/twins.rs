@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use millrace_tests::tokens::{good_mint, named};
 use millrace_tests::{Pubkey, World};
 
-use crate::kinds::{kind, Kind, SINGLETONS};
+use super::kinds::{kind, Kind, SINGLETONS};
 
 /// Where an account lies that is as the token account or mint at `address`, but of another mint.
 pub fn of_another_mint(address: &Pubkey) -> Pubkey {

@@ -1,6 +1,6 @@
 //! Which mints can carry a market.
 
-use crate::*;
+use super::*;
 use anchor_lang::solana_program::program_option::COption;
 use millrace_tests::tokens::good_mint;
 use millrace_tests::{ix, key, pda, AccountMeta, Instruction, MillraceError, Pubkey, Signer, TokenStandard, World};

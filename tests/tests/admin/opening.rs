@@ -1,6 +1,6 @@
 //! Opening the market, once.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::events::Initialized;
 use millrace::state::{Beacons, Config, OracleSet, Reports};

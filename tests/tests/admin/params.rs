@@ -1,6 +1,6 @@
 //! Which parameters and bounds are allowed.
 
-use crate::*;
+use super::*;
 use millrace::state::{DurationBounds, Params, Span};
 use millrace_tests::{ix, local_params, MillraceError};
 

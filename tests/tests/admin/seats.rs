@@ -1,6 +1,6 @@
 //! The beacons grow, oracles are seated, genesis is sealed.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use anchor_lang::solana_program::instruction::error::InstructionError;
 use millrace::events::{BeaconsGrown, GenesisSealed, OracleSeated};

@@ -72,7 +72,7 @@ fn table(units: &Units, extents: &BTreeMap<String, Extent>, life: &[(&str, u64)]
     let ceiling_of = |key: &str| CEILINGS.iter().find(|(name, ..)| *name == key);
     let mut text = format!(
         "# What each instruction costs\n\n\
-         Written by `UPDATE_COMPUTE_UNITS=1 cargo test -p millrace-tests --test compute_units` from the program that\n\
+         Written by `UPDATE_COMPUTE_UNITS=1 cargo test -p millrace-tests compute_units` from the program that\n\
          `toolchain/build-program` made, run in LiteSVM. The same test fails when a figure grows by more than {MAX_GROWTH_PERCENT}% or\n\
          passes its ceiling, and when an instruction has no row. Figures for machines: `compute-units.json`.\n\n\
          - Units are those of the call itself, its own calls included, at its dearest: a full leaderboard, a leaf among a\n  \

@@ -1,6 +1,6 @@
 //! The deposit of a proposal, and the end of its account.
 
-use crate::*;
+use super::*;
 use millrace::events::ProposalClosed;
 use millrace::state::{Config, Proposal};
 use millrace_tests::{ix, pda, MillraceError, Signer, MILL};

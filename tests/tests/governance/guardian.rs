@@ -1,6 +1,6 @@
 //! The guardian, and every key that once had a power.
 
-use crate::*;
+use super::*;
 use millrace::events::PauseSet;
 use millrace::state::Config;
 use millrace_client::ix::{execute_guardian, pause, unpause};

@@ -1,6 +1,6 @@
 //! Locks: what they weigh, how long they hold, and whose they are.
 
-use crate::*;
+use super::*;
 use millrace::events::{VotesLocked, VotesUnlocked};
 use millrace::state::VoterLock;
 use millrace_tests::{ix, MillraceError, Signer, MILL};

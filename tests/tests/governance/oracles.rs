@@ -1,6 +1,6 @@
 //! Seats given and taken by a vote.
 
-use crate::*;
+use super::*;
 use millrace::events::{OracleSeated, OracleUnseated};
 use millrace::instructions::{SeatOracleArgs, SignReportArgs};
 use millrace::state::{Oracle, OracleSet};

@@ -1,6 +1,6 @@
 //! Parameters: when they come into force, and what they leave alone.
 
-use crate::*;
+use super::*;
 use millrace::events::ParamsActivated;
 use millrace::state::{Lease, Provider};
 use millrace_client::ix::{activate_params, execute_params};

@@ -1,6 +1,6 @@
 //! What may be proposed, and when it may be carried out.
 
-use crate::*;
+use super::*;
 use millrace::events::{ParamsScheduled, ProposalExecuted, ProposalMade};
 use millrace::instructions::SeatOracleArgs;
 use millrace::state::Proposal;

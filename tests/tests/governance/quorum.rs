@@ -1,6 +1,6 @@
 //! How much must vote, and how much of it in favour.
 
-use crate::*;
+use super::*;
 use millrace::instructions::SeatOracleArgs;
 use millrace::state::Proposal;
 use millrace_tests::genesis::endpoint;

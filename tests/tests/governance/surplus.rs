@@ -1,6 +1,6 @@
 //! What strangers leave in a vault is swept, and nothing else.
 
-use crate::*;
+use super::*;
 use millrace::events::SurplusSwept;
 use millrace_client::ix::sweep_surplus;
 use millrace_tests::{ix, pda, MillraceError, MILL};

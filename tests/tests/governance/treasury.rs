@@ -1,6 +1,6 @@
 //! What a vote may pay out of the treasury.
 
-use crate::*;
+use super::*;
 use millrace::events::ProposalExecuted;
 use millrace_client::ix::execute_transfer;
 use millrace_tests::{MillraceError, MILL};

@@ -1,6 +1,6 @@
 //! Another build of the program, installed by a vote, through the real loader.
 
-use crate::*;
+use super::*;
 use anchor_lang::solana_program::instruction::error::InstructionError;
 use millrace::constants::GOVERNANCE_SEED;
 use millrace::events::{BufferReturned, ProposalClosed, ProposalExecuted};

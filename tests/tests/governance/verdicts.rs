@@ -1,6 +1,6 @@
 //! Judged cases and rulings: appealed by proposing to overturn them, and overturned by a vote.
 
-use crate::*;
+use super::*;
 use bytemuck::Zeroable;
 use millrace::events::{Appealed, RulingOverturned, SlashOverturned};
 use millrace::state::{Dispute, Proposal, Provider, Ruling, SlashCase};

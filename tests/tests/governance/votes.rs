@@ -1,6 +1,6 @@
 //! Who may vote, when, and how often.
 
-use crate::*;
+use super::*;
 use millrace::events::{VoteCast, VoteClosed};
 use millrace::state::{Proposal, Vote, VoterLock};
 use millrace_tests::{ix, pda, MillraceError, Signer, MILL};

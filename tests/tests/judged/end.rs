@@ -1,6 +1,6 @@
 //! `execute_slash_case` and `close_slash_case`: not before the time to appeal is over, not above the cap, to no judge.
 
-use crate::*;
+use super::*;
 use millrace::events::{SlashCaseClosed, SlashCaseExecuted};
 use millrace::state::{Config, Provider, SlashCase};
 use millrace_tests::{ix, pda, MillraceError, Signer};

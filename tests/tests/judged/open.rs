@@ -1,6 +1,6 @@
 //! `open_slash_case`: what is charged, and what is frozen at once.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::constants::REPORT_RING;
 use millrace::events::{NodeSlashed, SlashCaseOpened};

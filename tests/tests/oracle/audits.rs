@@ -1,6 +1,6 @@
 //! Audits: only what the quorum reported, of this node, newer than the last.
 
-use crate::*;
+use super::*;
 use millrace::constants::REPORT_RING;
 use millrace::events::AuditApplied;
 use millrace::instructions::ApplyAuditArgs;

@@ -1,6 +1,6 @@
 //! Beacons: the hash of a slot that lay ahead, whoever asks.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::constants::BEACON_SLOTS_AHEAD;
 use millrace::events::{BeaconLatched, BeaconOpened};

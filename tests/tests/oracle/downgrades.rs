@@ -1,6 +1,6 @@
 //! Downgrades: whoever applies one of another's node is paid from that stake, and never more than it loses.
 
-use crate::*;
+use super::*;
 use millrace::events::{AuditApplied, DowngradePaid};
 use millrace::state::{Config, Node, NodeState, Provider};
 use millrace_client::ix::apply_downgrade;

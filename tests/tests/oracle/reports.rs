@@ -1,6 +1,6 @@
 //! Reports: one signature a seat and epoch, a quorum by weight.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::instructions::SignReportArgs;
 use millrace::state::{Oracle, OracleSet, Reports};

@@ -5,7 +5,7 @@ use millrace::state::{Oracle, OracleSet};
 use millrace_tests::{local_params, MillraceError};
 use proptest::prelude::*;
 
-use crate::refusal;
+use super::refusal;
 
 proptest! {
     #[test]

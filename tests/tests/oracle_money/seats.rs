@@ -7,7 +7,7 @@ use millrace::state::{Oracle, OracleSet, Reports};
 use millrace_tests::*;
 use proptest::prelude::*;
 
-use crate::refusal;
+use super::refusal;
 
 fn key_of(number: u8) -> Pubkey {
     Pubkey::new_from_array([number; 32])

@@ -1,6 +1,6 @@
 //! The cold key: it changes in two steps, and only the new one has it afterwards.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::events::{AuthorityAccepted, AuthorityProposed};
 use millrace::state::Provider;

@@ -1,6 +1,6 @@
 //! Closing an account.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::events::ProviderClosed;
 use millrace::state::{Provider, ProviderStatus};

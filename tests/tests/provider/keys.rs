@@ -1,6 +1,6 @@
 //! The hot key and what it may do.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::events::{OperatorSet, TermsSet};
 use millrace::instructions::SetTermsArgs;

@@ -1,6 +1,6 @@
 //! Stake in, stake and earnings out.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::constants::MAX_UNBONDING;
 use millrace::events::{Staked, UnstakeBegun, Withdrawn};

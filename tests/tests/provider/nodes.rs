@@ -1,6 +1,6 @@
 //! Stake that is locked anew, and registrations while new work is paused.
 
-use crate::*;
+use super::*;
 use millrace::events::NodeRelocked;
 use millrace::state::{Config, Node, Provider};
 use millrace_client::ix::relock_node;

@@ -1,6 +1,6 @@
 //! Opening an account.
 
-use crate::*;
+use super::*;
 use anchor_lang::error::ErrorCode;
 use millrace::events::ProviderRegistered;
 use millrace::instructions::RegisterProviderArgs;

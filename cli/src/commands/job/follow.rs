@@ -140,6 +140,9 @@ async fn awarded(context: &Context, id: u64, mut own: Own) -> Result<(Pubkey, Le
         if own.job.state == JobState::Cancelled as u8 {
             bail!("job {id} was cancelled; close it with `millrace job close {id}`");
         }
+        if own.job.leases_opened > 0 {
+            bail!("job {id} has ended, and its lease is closed with all that was paid; close it with `millrace job close {id}`");
+        }
         let now = context.chain().unix_timestamp().await?;
         if now >= own.job.award_by {
             bail!("nobody was awarded job {id} in time; cancel it with `millrace job cancel {id}` and post it again");

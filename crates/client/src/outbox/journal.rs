@@ -1,32 +1,37 @@
 //! What was signed, on disk before it is sent.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{params, Connection, ErrorCode, OptionalExtension, Row};
+use millrace_journal::{JournalError, Migration};
+use rusqlite::{params, ErrorCode, OptionalExtension, Row};
 
 use crate::{Signature, SubmitError};
 
 /// How long settled rows are kept, seconds: a week, to look things up.
 const KEPT_SECS: i64 = 7 * 86_400;
 
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS transactions (
-        id INTEGER PRIMARY KEY,
-        label TEXT NOT NULL,
-        deployment BLOB NOT NULL,
-        intent BLOB NOT NULL,
-        signature TEXT NOT NULL UNIQUE,
-        wire BLOB NOT NULL,
-        last_valid_block_height INTEGER NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('pending', 'landed', 'failed', 'expired')),
-        detail TEXT,
-        created_at INTEGER NOT NULL,
-        settled_at INTEGER
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS unsettled ON transactions (state) WHERE state = 'pending';
-";
+/// From an empty file to the layout of today. Never change one: add another.
+fn migrations() -> Vec<Migration<'static>> {
+    // Files from before layouts had versions have this table.
+    vec![Migration::up(
+        "CREATE TABLE IF NOT EXISTS transactions (
+             id INTEGER PRIMARY KEY,
+             label TEXT NOT NULL,
+             deployment BLOB NOT NULL,
+             intent BLOB NOT NULL,
+             signature TEXT NOT NULL UNIQUE,
+             wire BLOB NOT NULL,
+             last_valid_block_height INTEGER NOT NULL,
+             state TEXT NOT NULL CHECK (state IN ('pending', 'landed', 'failed', 'expired')),
+             detail TEXT,
+             created_at INTEGER NOT NULL,
+             settled_at INTEGER
+         ) STRICT;
+         CREATE INDEX IF NOT EXISTS unsettled ON transactions (state) WHERE state = 'pending';",
+    )]
+}
 
 /// Tells one chain from another: the `deployment_id` of its config, zeros before genesis. What was signed for one
 /// is nothing to another: a new local network counts its blocks from zero.
@@ -72,50 +77,45 @@ pub(super) enum Recorded {
     Twin,
 }
 
-/// The SQLite file. Calls run on the blocking pool: each waits for the disk.
+/// The file. Calls run on the blocking pool: each waits for the disk.
 #[derive(Clone)]
 pub(super) struct Journal {
-    connection: Arc<Mutex<Connection>>,
-    path: Arc<str>,
+    file: Arc<millrace_journal::Journal>,
+}
+
+fn refuse(error: JournalError) -> SubmitError {
+    SubmitError::Journal { path: error.path, reason: error.fault.to_string() }
 }
 
 impl Journal {
     pub fn open(path: &Path) -> Result<Self, SubmitError> {
-        let shown: Arc<str> = path.display().to_string().into();
-        let refuse = |reason: String| SubmitError::Journal { path: shown.to_string(), reason };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))?;
+            std::fs::create_dir_all(folder).map_err(|error| SubmitError::Journal {
+                path: path.display().to_string(),
+                reason: error.to_string(),
+            })?;
         }
-        let connection = Self::connect(path).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: shown })
+        let file = millrace_journal::Journal::open(path, migrations()).map_err(refuse)?;
+        let oldest = now().saturating_sub(KEPT_SECS);
+        let forget = "DELETE FROM transactions WHERE state <> 'pending' AND settled_at < ?1";
+        file.write("forget transactions", |db| db.execute(forget, [oldest])).map_err(refuse)?;
+        Ok(Self { file: Arc::new(file) })
     }
 
     /// The file, for messages.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    fn connect(path: &Path) -> rusqlite::Result<Connection> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(10))?;
-        // WAL with FULL: a committed row survives the loss of power, and readers do not block the writer.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.execute_batch(SCHEMA)?;
-        let oldest = now().saturating_sub(KEPT_SECS);
-        connection.execute("DELETE FROM transactions WHERE state <> 'pending' AND settled_at < ?1", [oldest])?;
-        Ok(connection)
+    pub fn path(&self) -> String {
+        self.file.path().display().to_string()
     }
 
     async fn call<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&millrace_journal::Journal) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, SubmitError> {
-        let connection = Arc::clone(&self.connection);
-        let done =
-            tokio::task::spawn_blocking(move || work(&connection.lock().unwrap_or_else(PoisonError::into_inner)));
-        let refuse = |reason: String| SubmitError::Journal { path: self.path.to_string(), reason };
-        done.await.map_err(|error| refuse(error.to_string()))?.map_err(|error| refuse(error.to_string()))
+        let file = Arc::clone(&self.file);
+        match tokio::task::spawn_blocking(move || work(&file)).await {
+            Ok(done) => done.map_err(refuse),
+            Err(error) => Err(SubmitError::Journal { path: self.path(), reason: error.to_string() }),
+        }
     }
 
     /// Writes a signed transaction down. It is on disk when this returns.
@@ -129,32 +129,41 @@ impl Journal {
         last_valid_block_height: u64,
     ) -> Result<Recorded, SubmitError> {
         let label = label.to_string();
-        self.call(move |connection| {
-            let inserted = connection.execute(
-                "INSERT INTO transactions
-                 (label, deployment, intent, signature, wire, last_valid_block_height, state, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7)",
-                params![label, deployment, intent, signature.to_string(), wire, last_valid_block_height as i64, now()],
-            );
-            match inserted {
-                Ok(_) => {
-                    let id = connection.last_insert_rowid();
-                    Ok(Recorded::New(Pending { id, label, intent, signature, wire, last_valid_block_height }))
+        self.call(move |file| {
+            let id = file.write("record transaction", |db| {
+                let inserted = db.execute(
+                    "INSERT INTO transactions
+                     (label, deployment, intent, signature, wire, last_valid_block_height, state, created_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7)",
+                    params![
+                        label,
+                        deployment,
+                        intent,
+                        signature.to_string(),
+                        wire,
+                        last_valid_block_height as i64,
+                        now()
+                    ],
+                );
+                match inserted {
+                    Ok(_) => Ok(Some(db.last_insert_rowid())),
+                    Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(None),
+                    Err(error) => Err(error),
                 }
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(Recorded::Twin),
-                Err(error) => Err(error),
-            }
+            })?;
+            Ok(id.map_or(Recorded::Twin, |id| {
+                Recorded::New(Pending { id, label, intent, signature, wire, last_valid_block_height })
+            }))
         })
         .await
     }
 
     /// Writes down what became of it.
     pub async fn settle(&self, id: i64, settled: Settled, detail: Option<String>) -> Result<(), SubmitError> {
-        self.call(move |connection| {
-            connection.execute(
-                "UPDATE transactions SET state = ?2, detail = ?3, settled_at = ?4 WHERE id = ?1 AND state = 'pending'",
-                params![id, settled.name(), detail, now()],
-            )
+        let update =
+            "UPDATE transactions SET state = ?2, detail = ?3, settled_at = ?4 WHERE id = ?1 AND state = 'pending'";
+        self.call(move |file| {
+            file.write("settle transaction", |db| db.execute(update, params![id, settled.name(), detail, now()]))
         })
         .await
         .map(drop)
@@ -162,13 +171,15 @@ impl Journal {
 
     /// The transactions signed for `deployment` whose end is not known, oldest first.
     pub async fn pending(&self, deployment: Deployment) -> Result<Vec<Pending>, SubmitError> {
-        self.call(move |connection| {
-            let mut query = connection.prepare(
-                "SELECT id, label, intent, signature, wire, last_valid_block_height FROM transactions
-                 WHERE state = 'pending' AND deployment = ?1 ORDER BY id",
-            )?;
-            let rows = query.query_map([deployment], read_pending)?;
-            rows.collect()
+        self.call(move |file| {
+            file.read(|db| {
+                let mut query = db.prepare(
+                    "SELECT id, label, intent, signature, wire, last_valid_block_height FROM transactions
+                     WHERE state = 'pending' AND deployment = ?1 ORDER BY id",
+                )?;
+                let rows = query.query_map([deployment], read_pending)?;
+                rows.collect()
+            })
         })
         .await
     }
@@ -176,17 +187,10 @@ impl Journal {
     /// The signature that landed last under `label`, if any is kept.
     pub async fn landed(&self, label: &str) -> Result<Option<Signature>, SubmitError> {
         let label = label.to_string();
-        self.call(move |connection| {
-            let found: Option<String> = connection
-                .query_row(
-                    "SELECT signature FROM transactions WHERE label = ?1 AND state = 'landed' ORDER BY id DESC LIMIT 1",
-                    [label],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            Ok(found.and_then(|signature| signature.parse().ok()))
-        })
-        .await
+        let query = "SELECT signature FROM transactions WHERE label = ?1 AND state = 'landed' ORDER BY id DESC LIMIT 1";
+        let found: Option<String> =
+            self.call(move |file| file.read(|db| db.query_row(query, [label], |row| row.get(0)).optional())).await?;
+        Ok(found.and_then(|signature| signature.parse().ok()))
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use millrace::state::Config;
+use millrace_journal::crash::{self, When};
 use sha2::{Digest, Sha256};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::error::InstructionError;
@@ -238,7 +239,7 @@ impl Outbox {
             reason: Box::new(reason),
         };
         let transaction: Transaction = wincode::deserialize(&row.wire).map_err(|_| SubmitError::Journal {
-            path: self.journal.path().to_string(),
+            path: self.journal.path(),
             reason: format!("its row of {} (\"{}\") is damaged", row.signature, row.label),
         })?;
         let began_at = Instant::now();
@@ -262,9 +263,11 @@ impl Outbox {
             if sent_at.is_none_or(|sent_at| sent_at.elapsed() >= RESEND) {
                 // Whatever the answer, the status tells what became of it: an answer can be lost after the
                 // transaction was taken.
+                crash::point(When::Before, "send transaction");
                 if let Err(error) = chain.send(&transaction).await {
                     debug!(label = row.label, %error, "sending failed: sending again");
                 }
+                crash::point(When::After, "send transaction");
                 if sent_at.is_some() {
                     metrics::counter!(crate::metrics::OUTBOX_RESENT).increment(1);
                 }

@@ -5,7 +5,7 @@
 //! account changed. An instruction that is new is covered, or the test fails.
 //!
 //! The errors found are kept in `docs/account-swaps.json`, so that a refusal which moves to another check is seen:
-//! `UPDATE_ACCOUNT_SWAPS=1 cargo nextest run -p millrace-tests --test account_swaps` writes it anew.
+//! `UPDATE_ACCOUNT_SWAPS=1 cargo nextest run -p millrace-tests account_swaps` writes it anew.
 
 mod allowed;
 mod attempts;

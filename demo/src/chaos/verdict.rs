@@ -1,0 +1,58 @@
+//! What is left when all is over: are the books right, is any job lost, was anything paid twice?
+
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result};
+use millrace::state::LeaseState;
+use millrace_client::{pda, Pubkey};
+use millrace_demo::answers::number;
+use millrace_demo::secrets;
+use millrace_demo::stage::Stage;
+use serde_json::Value;
+
+use crate::customers::Counts;
+use crate::witness::Witness;
+
+/// Says how it ended, in its last line for machines. Returns whether all is right.
+pub fn give(stage: &Stage, customers: &[String], counts: &Counts) -> Result<bool> {
+    let keys: Vec<Pubkey> = customers.iter().map(|customer| pda::customer(&stage.address(customer))).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let witness = runtime.block_on(Witness::hear(&stage.url, &keys))?;
+    let ledger = stage.millrace("founder", &["ledger"])?;
+    let mut paid_twice = witness.wrongly_paid();
+    for (customer, key) in customers.iter().zip(keys) {
+        let books =
+            ledger["customers"].as_array().and_then(|all| all.iter().find(|it| it["customer"] == key.to_string()));
+        let paid = number(books.with_context(|| format!("{customer} has no books"))?, "paid")?;
+        let due = witness.paid_by(&key);
+        if paid != due {
+            paid_twice.push(format!("{customer} paid {paid} where its leases were due {due}"));
+        }
+    }
+    let broken: Vec<&Value> =
+        ledger["invariants"].as_array().into_iter().flatten().filter(|it| it["holds"] != true).collect();
+    let (keys, files) = secrets::require_none_written(&stage.dir)?;
+    let count = |it: &std::sync::atomic::AtomicU64| it.load(Ordering::Relaxed);
+    let (jobs, completed, lost) = (count(&counts.jobs), count(&counts.completed), count(&counts.lost));
+    stage.tell(format!(
+        "{} leases: {} completed, {} failed by their nodes, {} otherwise; {} times work was posted anew",
+        witness.count(),
+        witness.ended_as(LeaseState::Completed),
+        witness.ended_as(LeaseState::NodeFailed),
+        witness.count() - witness.ended_as(LeaseState::Completed) - witness.ended_as(LeaseState::NodeFailed),
+        count(&counts.again)
+    ));
+    stage.tell(format!("no secret of {keys} keys in {files} files this run wrote"));
+    for wrong in &paid_twice {
+        stage.tell(format!("paid wrongly: {wrong}"));
+    }
+    for invariant in &broken {
+        stage.tell(format!("broken: {invariant}"));
+    }
+    let invariants = if broken.is_empty() { "ok" } else { "broken" };
+    println!(
+        "chaos: jobs={jobs} completed={completed} lost={lost} paid_twice={} invariants={invariants}",
+        paid_twice.len()
+    );
+    Ok(lost == 0 && completed == jobs && jobs > 0 && paid_twice.is_empty() && broken.is_empty())
+}

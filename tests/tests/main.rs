@@ -1,0 +1,30 @@
+//! The tests of every rule of the program, in one binary: each would be a hundred megabytes of a Solana runtime.
+
+mod account_swaps;
+mod admin;
+mod books_from_events;
+mod claims;
+mod cluster;
+mod compute_units;
+mod customer;
+mod disputes;
+mod fraud;
+mod governance;
+mod guaranteed;
+mod job;
+mod job_award;
+mod job_bids;
+mod judged;
+mod layout;
+mod lease_end;
+mod lease_settle;
+mod life;
+mod machine;
+mod mutual;
+mod node;
+mod oracle;
+mod oracle_money;
+mod provider;
+mod threat_model;
+mod threats;
+mod twin;
