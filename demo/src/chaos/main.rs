@@ -3,6 +3,7 @@
 
 mod actors;
 mod customers;
+mod journals;
 mod net;
 mod plan;
 mod rpcs;
@@ -141,7 +142,7 @@ fn run(args: &Args, network: &Network) -> Result<bool> {
 
     stage.announce("The books, read from the chain itself");
     stage.url = real_url;
-    verdict::give(&stage, &customer_names(args), &counts)
+    verdict::give(&stage, &oracle_names(args), &customer_names(args), &counts)
 }
 
 fn oracle_name(number: usize) -> String {
@@ -156,6 +157,10 @@ fn operator_name(number: usize) -> String {
     format!("operator-{}", number + 1)
 }
 
+fn oracle_names(args: &Args) -> Vec<String> {
+    (0..args.oracles.into()).map(oracle_name).collect()
+}
+
 fn customer_names(args: &Args) -> Vec<String> {
     (1..=args.customers).map(|number| format!("customer-{number}")).collect()
 }
@@ -163,7 +168,7 @@ fn customer_names(args: &Args) -> Vec<String> {
 fn names(args: &Args) -> Vec<String> {
     let agents = usize::from(args.agents);
     let mut names = vec!["founder".to_owned()];
-    names.extend((0..args.oracles.into()).map(oracle_name));
+    names.extend(oracle_names(args));
     names.extend((0..agents).map(provider_name));
     names.extend((0..agents).map(operator_name));
     names.extend(customer_names(args));
@@ -173,7 +178,7 @@ fn names(args: &Args) -> Vec<String> {
 fn market(stage: &mut Stage, args: &Args, network: &Network, rpcs: &Rpcs) -> Result<Vec<Actor>> {
     let minted = stage.millrace("founder", &["genesis", "mint", "--supply", SUPPLY_MILL])?;
     let mint = text(&minted, "mint")?.to_owned();
-    let oracles: Vec<String> = (0..args.oracles.into()).map(oracle_name).collect();
+    let oracles = oracle_names(args);
     let hosts = oracles
         .iter()
         .enumerate()

@@ -11,13 +11,15 @@ use millrace_demo::stage::Stage;
 use serde_json::Value;
 
 use crate::customers::Counts;
+use crate::journals;
 use crate::witness::Witness;
 
 /// Says how it ended, in its last line for machines. Returns whether all is right.
-pub fn give(stage: &Stage, customers: &[String], counts: &Counts) -> Result<bool> {
+pub fn give(stage: &Stage, oracles: &[String], customers: &[String], counts: &Counts) -> Result<bool> {
     let keys: Vec<Pubkey> = customers.iter().map(|customer| pda::customer(&stage.address(customer))).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let witness = runtime.block_on(Witness::hear(&stage.url, &keys))?;
+    let journals = runtime.block_on(journals::compare(stage, &stage.url, oracles))?;
     let ledger = stage.millrace("founder", &["ledger"])?;
     let mut paid_twice = witness.wrongly_paid();
     for (customer, key) in customers.iter().zip(keys) {
@@ -43,6 +45,16 @@ pub fn give(stage: &Stage, customers: &[String], counts: &Counts) -> Result<bool
         count(&counts.again)
     ));
     stage.tell(format!("no secret of {keys} keys in {files} files this run wrote"));
+    let epochs = journals.accepted.last_key_value().map_or(0, |(last, _)| last + 1);
+    stage.tell(format!(
+        "{} of {epochs} epochs have an accepted report; {} signatures by {} oracles are held against their journals",
+        journals.accepted.len(),
+        journals.signatures,
+        oracles.len()
+    ));
+    for wrong in &journals.wrong {
+        stage.tell(format!("journals: {wrong}"));
+    }
     for wrong in &paid_twice {
         stage.tell(format!("paid wrongly: {wrong}"));
     }
@@ -54,5 +66,10 @@ pub fn give(stage: &Stage, customers: &[String], counts: &Counts) -> Result<bool
         "chaos: jobs={jobs} completed={completed} lost={lost} paid_twice={} invariants={invariants}",
         paid_twice.len()
     );
-    Ok(lost == 0 && completed == jobs && jobs > 0 && paid_twice.is_empty() && broken.is_empty())
+    Ok(lost == 0
+        && completed == jobs
+        && jobs > 0
+        && paid_twice.is_empty()
+        && broken.is_empty()
+        && journals.wrong.is_empty())
 }
