@@ -13,10 +13,10 @@ use ed25519_dalek::SigningKey;
 use millrace_client::{keys, pda, Chain, Instruction, Keypair, Pubkey, RpcChain, Signer, SubmitError};
 use millrace_daemon::common::COMMON;
 use millrace_daemon::gauges::Gauges;
-use millrace_daemon::{process, Endpoint, Listeners, MeteredChain, Outbox, Supervisor};
+use millrace_daemon::{process, Endpoint, Listeners, MeteredChain, Outbox, Server, Supervisor};
 use millrace_gemm::Backend;
 use millrace_wire::messages::Statement;
-use millrace_wire::{Sealed, SignedClient};
+use millrace_wire::{tls, Sealed, SignedClient};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,7 @@ pub struct Agent {
     pub chain: Arc<dyn Chain>,
     /// The operator's key.
     pub key: Keypair,
-    /// The same, for answers.
+    /// The same, for answers and for TLS.
     pub seal_key: SigningKey,
     /// The provider account.
     pub provider: Pubkey,
@@ -155,6 +155,7 @@ impl Agent {
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let Listeners { http, metrics } = listeners.into();
+        let server = Server::new(api::router(self.clone()), tls::server_config(&self.seal_key)?);
         let mut supervisor = Supervisor::default();
         if let Some(endpoint) = metrics {
             supervisor.spawn("metrics", |stop| endpoint.serve(stop));
@@ -184,7 +185,7 @@ impl Agent {
         supervisor.spawn("audits", |stop| tasks::audits::run(self.clone(), stop));
         supervisor.spawn("bandwidth", |stop| tasks::bandwidth::run(self.clone(), stop));
         supervisor.spawn("bids", |stop| tasks::bids::run(self.clone(), stop));
-        supervisor.spawn("http", |stop| api::serve(self.clone(), http, stop));
+        supervisor.spawn("http", |stop| server.run(http, stop));
         supervisor.run(stop).await
     }
 

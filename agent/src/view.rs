@@ -9,6 +9,7 @@ use millrace_client::ix::Market;
 use millrace_client::{endpoint, fetch, fetch_all, field_offset, pda, Chain, Pubkey};
 use millrace_core::epoch::epoch_starts_at;
 use millrace_core::proof::statement::is_quorum;
+use millrace_wire::{Pin, SignedClient};
 
 /// One oracle and where its daemon answers.
 #[derive(Clone, Debug)]
@@ -19,6 +20,13 @@ pub struct Seat {
     pub weight: u64,
     /// URL of its daemon, if it registered one.
     pub url: Option<String>,
+}
+
+impl Seat {
+    /// `client` for this oracle: over TLS it talks to nobody but the holder of the seat's key.
+    pub fn client(&self, client: &SignedClient) -> SignedClient {
+        client.pinned(Pin::Key(self.authority.to_bytes()))
+    }
 }
 
 /// The chain at one moment.

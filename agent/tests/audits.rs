@@ -1,5 +1,5 @@
 //! An audit's conversation with an oracle that is honest but made for the test: it gives a share, takes a commit, and
-//! verifies the bundle with the real verifier.
+//! verifies the bundle with the real verifier. All of it over TLS.
 
 mod common;
 
@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytemuck::Zeroable;
 use common::{job_of, Market};
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use millrace::constants::ENDPOINT_LEN;
 use millrace::state::{Beacon, Beacons, Lease, Node, NodeClass, NodeState, Oracle, OracleSet, Seat};
 use millrace_client::{endpoint, pda, Pubkey};
@@ -23,6 +23,7 @@ use millrace_core::proof::bandwidth::{Direction, TRANSFER_LEN};
 use millrace_core::proof::memory::{MemoryCommit, WalkCommit};
 use millrace_core::proof::statement::MEMORY_STATEMENT_LEN;
 use millrace_core::proof::{nonce, Commit};
+use millrace_daemon::Server;
 use millrace_gemm::bandwidth::{finish, measure, Limits};
 use millrace_gemm::memory::verify_memory;
 use millrace_gemm::{verify_bundle, Bundle};
@@ -31,8 +32,10 @@ use millrace_wire::messages::{
     CommitReceipt, CommitRequest, Figures, MemoryRequest, Share, ShareRequest, Statement, Statements, WalkReceipt,
     WalkRequest, TRANSFER_PROTOCOL,
 };
+use millrace_wire::tls::server_config;
 use millrace_wire::{verify, ApiError, Verified, VerifierState};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 const SHARE: [u8; 16] = [77; 16];
 const SECOND_SHARE: [u8; 16] = [78; 16];
@@ -155,7 +158,8 @@ impl Audited {
         let told = Arc::new(Mutex::new(Told::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let key = [50; 32];
+        let seat_key = SigningKey::from_bytes(&[50; 32]);
+        let key = seat_key.verifying_key().to_bytes();
         let operator = common::operator_of(&market);
         let routes = Router::new()
             .route("/v1/audits/shares", post(share))
@@ -169,13 +173,14 @@ impl Audited {
             .route("/v1/nodes/{node}/link", post(link))
             .with_state(OracleState { key, operator, told: told.clone() })
             .layer(axum::middleware::from_fn_with_state(VerifierState::new(address.clone(), 4 << 20), verify));
-        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let server = Server::new(routes, server_config(&seat_key).unwrap());
+        tokio::spawn(server.run(listener, CancellationToken::new()));
 
         let mut set = OracleSet { count: 2, ..OracleSet::zeroed() };
         set.seats[0] = Seat { authority: key.into(), weight: 1 };
         set.seats[1] = Seat { authority: [51; 32].into(), weight: silent_weight };
         market.chain.set(pda::oracles(), &set);
-        let endpoint: [u8; ENDPOINT_LEN] = endpoint::to_bytes(&format!("http://{address}")).unwrap();
+        let endpoint: [u8; ENDPOINT_LEN] = endpoint::to_bytes(&format!("https://{address}")).unwrap();
         market.chain.set(pda::oracle(&key.into()), &Oracle { endpoint, ..Oracle::zeroed() });
         let audited = Self { market, told, node };
         audited.latch(EPOCH);

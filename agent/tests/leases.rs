@@ -9,7 +9,7 @@ use common::{assemble, job_of, processes_with, Asker, Market, AWARDED_AT};
 use ed25519_dalek::SigningKey;
 use millrace_jobs::{content_hash, read_bundle, Bounds, InputBundle};
 use millrace_wire::messages::JobPhase;
-use millrace_wire::SignedClient;
+use millrace_wire::{Pin, SignedClient};
 
 /// Runs `test` against an agent with a lease for `bundle`, then stops the agent.
 async fn with_agent<F: Future<Output = ()>>(bundle: &InputBundle, test: impl FnOnce(Market, Asker) -> F) {
@@ -45,6 +45,23 @@ async fn a_job_runs_on_its_customers_inputs_and_hands_back_its_outputs() {
         asker.put(bundle.bytes()).await.unwrap();
         let again = asker.status().await.unwrap();
         assert_eq!((again.phase, again.result_root), (ended.phase, ended.result_root));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn over_tls_an_agent_is_known_by_its_operators_key() {
+    let bundle = job_of("echo result > out.txt");
+    with_agent(&bundle, async |_, asker| {
+        let url = asker.url.replacen("http://", "https://", 1);
+        let over_tls = |pin| Asker { http: asker.http.pinned(pin), url: url.clone(), operator: asker.operator };
+        let mistaken = over_tls(Pin::Key([9; 32])).put(bundle.bytes()).await.unwrap_err();
+        assert!(mistaken.to_string().contains("another key than the one registered on chain"), "{mistaken}");
+        let customer = over_tls(Pin::Key(asker.operator));
+        customer.put(bundle.bytes()).await.unwrap();
+        let ended = customer.until(|answer| answer.phase == JobPhase::Exited).await;
+        let results = customer.http.get_bytes(&format!("{url}/results")).await.unwrap();
+        assert_eq!(content_hash(&results), ended.result_root);
     })
     .await;
 }

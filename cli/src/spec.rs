@@ -48,9 +48,41 @@ pub fn endpoint(text: &str) -> Result<[u8; millrace::constants::ENDPOINT_LEN], S
     millrace_client::endpoint::to_bytes(text).map_err(|error| error.to_string())
 }
 
+/// What a provider that answers TLS itself gives for a hash.
+const OPERATOR: &str = "operator";
+
+/// sha256 of a TLS public key, or zeros for the operator's own.
+pub fn tls_key(text: &str) -> Result<[u8; 32], String> {
+    if text == OPERATOR {
+        return Ok([0; 32]);
+    }
+    let hash = hex::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    hash.filter(|hash| *hash != [0; 32])
+        .ok_or_else(|| format!("{text:?} is neither \"{OPERATOR}\" nor a sha256: 64 hexadecimal digits"))
+}
+
+/// How [`tls_key`] is written.
+pub fn tls_key_name(hash: &[u8; 32]) -> String {
+    if *hash == [0; 32] {
+        OPERATOR.into()
+    } else {
+        hex::encode(hash)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tls_key_reads_back_as_it_is_shown() {
+        for hash in [[0; 32], [7; 32]] {
+            assert_eq!(tls_key(&tls_key_name(&hash)), Ok(hash));
+        }
+        for wrong in ["", "07", &"00".repeat(32), &"7".repeat(63), "Operator"] {
+            assert!(tls_key(wrong).unwrap_err().contains("64 hexadecimal digits"), "{wrong}");
+        }
+    }
 
     #[test]
     fn times_have_units() {

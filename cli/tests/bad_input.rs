@@ -49,6 +49,8 @@ fn addresses_endpoints_and_regions_say_what_they_must_be() {
     refuses(&["balance", "abc"], &["\"abc\"", "base58"]);
     let zero = "11111111111111111111111111111111";
     refuses(&["provider", "register", "--operator", zero, "--endpoint", "ftp://x"], &["ftp://x", "http://"]);
+    refuses(&["provider", "set-terms", "--tls-key", "07"], &["\"07\"", "\"operator\"", "64 hexadecimal digits"]);
+    refuses(&["provider", "set-terms"], &["--endpoint", "--tls-key"]);
     refuses(&["node", "register", "--gops", "1", "--ask-per-sec", "1", "--region", "64"], &["\"64\"", "0 to 63"]);
 }
 

@@ -139,7 +139,7 @@ fn market(stage: &mut Stage, mint: &str) -> Result<()> {
     let seats: Vec<String> = ports
         .iter()
         .enumerate()
-        .map(|(place, port)| format!("{}=http://127.0.0.1:{port}", stage.address(&oracle_name(place + 1))))
+        .map(|(place, port)| format!("{}=https://127.0.0.1:{port}", stage.address(&oracle_name(place + 1))))
         .collect();
     let mut arguments = vec!["genesis", "init", "--profile", "local", "--mint", mint];
     seats.iter().for_each(|seat| arguments.extend(["--oracle", seat]));
@@ -185,7 +185,7 @@ fn stakes(stage: &mut Stage, gops: u64) -> Result<()> {
         let address = stage.address(&operator).to_string();
         stage.millrace(
             who,
-            &["provider", "register", "--operator", &address, "--endpoint", &format!("http://127.0.0.1:{port}")],
+            &["provider", "register", "--operator", &address, "--endpoint", &format!("https://127.0.0.1:{port}")],
         )?;
         let staked = stage.millrace(who, &["provider", "stake", "500"])?;
         let claimed = gops.to_string();

@@ -11,8 +11,8 @@ use ed25519_dalek::SigningKey;
 use millrace_client::{keys, Chain, Keypair, Pubkey, Signer};
 pub use millrace_daemon::blocking;
 use millrace_daemon::gauges::Gauges;
-use millrace_daemon::{Listeners, Outbox, Supervisor};
-use millrace_wire::{Sealed, SignedClient};
+use millrace_daemon::{Listeners, Outbox, Server, Supervisor};
+use millrace_wire::{tls, Sealed, SignedClient};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -122,6 +122,7 @@ impl Daemon {
         stop: impl std::future::Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let Listeners { http, metrics } = listeners.into();
+        let server = self.server()?;
         let mut supervisor = Supervisor::default();
         if let Some(endpoint) = metrics {
             supervisor.spawn("metrics", |stop| endpoint.serve(stop));
@@ -137,7 +138,7 @@ impl Daemon {
             Err(_) => tracing::warn!("some transactions of the last run are undecided after {RECONCILE_WITHIN:?}"),
         }
         supervisor.spawn("chain", |stop| tasks::observer::run(self.clone(), stop));
-        supervisor.spawn("http", |stop| api::serve(self.clone(), http, stop));
+        supervisor.spawn("http", |stop| server.run(http, stop));
         supervisor.spawn("beacons", |stop| tasks::beacons::run(self.clone(), stop));
         supervisor.spawn("params", |stop| tasks::params::run(self.clone(), stop));
         supervisor.spawn("leases", |stop| tasks::leases::run(self.clone(), stop));
@@ -147,6 +148,14 @@ impl Daemon {
         supervisor.spawn("reports", |stop| tasks::reports::run(self.clone(), stop));
         supervisor.spawn("rewards", |stop| tasks::rewards::run(self.clone(), stop));
         supervisor.run(stop).await
+    }
+
+    /// What answers other daemons and watchers.
+    ///
+    /// # Errors
+    /// When TLS cannot be had with the seat's key.
+    pub fn server(self: &Arc<Self>) -> anyhow::Result<Server> {
+        Ok(Server::new(api::router(self.clone()), tls::server_config(&self.seal_key)?))
     }
 
     /// Signs an answer.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use millrace_wire::{SignedClient, WireError};
+use millrace_wire::{Pin, SignedClient, WireError};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -55,9 +55,11 @@ impl Daemon {
     ) -> JoinSet<Option<(u8, T)>> {
         let mut asked = JoinSet::new();
         for seat in seats.iter().copied() {
-            let Some(url) = view.seats.get(usize::from(seat)).and_then(|seat| seat.endpoint.as_ref()) else { continue };
+            let Some(peer) = view.seats.get(usize::from(seat)) else { continue };
+            let Some(url) = &peer.endpoint else { continue };
             let url = format!("{}{path}", url.trim_end_matches('/'));
-            let answer = tokio::time::timeout(within, ask(self.client.clone(), url.clone()));
+            let client = self.client.pinned(Pin::Key(peer.authority.to_bytes()));
+            let answer = tokio::time::timeout(within, ask(client, url.clone()));
             asked.spawn(async move {
                 match answer.await {
                     Ok(Ok(answer)) => Some((seat, answer)),

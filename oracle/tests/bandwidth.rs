@@ -13,7 +13,7 @@ use millrace_core::proof::bandwidth::{Direction, Transfer};
 use millrace_gemm::bandwidth::serve;
 use millrace_gemm::{prove, queries, Cpu, ProveOptions};
 use millrace_wire::messages::{Figures, Statement, Statements, TRANSFER_PROTOCOL};
-use millrace_wire::{Link, SignedClient, WireError};
+use millrace_wire::{Link, Pin, SignedClient, WireError};
 
 /// With a node whose link may be measured.
 async fn verified() -> Stage {
@@ -81,6 +81,15 @@ async fn a_link_is_measured_in_both_directions_stated_and_counted() {
     let answer = run.answer(&queries(run.commit(), &NEXT_BEACON)).to_bytes();
     stage.answer(run.commit(), answer).await.unwrap();
     assert_eq!(stage.finding().unwrap().bandwidth_mbps, bandwidth_mbps);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_measured_over_tls() {
+    let mut stage = verified().await;
+    stage.url = format!("https://{}", stage.address);
+    stage.agent = stage.agent.pinned(Pin::Key(seat(0).to_bytes()));
+    let stated = measured(&stage).await;
+    assert!(stated.len() == 2 && stated.iter().all(|signed| read(signed).mbps() > 0), "{stated:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,11 @@
-//! Three oracles, one agent, a chain that runs: what they report, and what changes when one is killed.
+//! Three oracles, one agent, a chain that runs, TLS between all: what they report, and what changes when one is killed.
 
 mod common;
 
 use std::sync::{Arc, Mutex};
 
 use common::*;
-use millrace::state::{AcceptedRoot, Oracle};
+use millrace::state::{AcceptedRoot, Oracle, Provider};
 use millrace_agreement::LeafSet;
 use millrace_client::{fetch, pda, Pubkey};
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
@@ -172,6 +172,34 @@ async fn a_node_that_falls_silent_has_failed_the_lease() {
     })
     .await;
     assert_eq!(failed.status, LeaseStatus::NodeFailed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn until_a_rotation_counts_an_agent_is_known_over_tls_by_the_key_before() {
+    let network = Network::start(1).await;
+    let (provider, _) = provider_and_node();
+    let rotate = async |since_epoch| {
+        let mut account: Provider = fetch(network.chain.as_ref(), &provider).await.unwrap().unwrap();
+        account.previous_operator = Pubkey::from(operator().verifying_key().to_bytes());
+        account.operator = Pubkey::new_from_array([12; 32]);
+        account.operator_since_epoch = since_epoch;
+        network.chain.accounts.set(provider, &account);
+    };
+    rotate(u64::MAX).await;
+    let lease = open_lease(&network.chain, 600);
+    network.say(JobPhase::Running, 0);
+    let leaf_until = async |what: &str, done: fn(&LeaseLeaf) -> bool| {
+        wait_for(what, 40, || async {
+            let accepted = network.accepted_after(0, 20).await;
+            let leaf = network.lease_leaf(0, &accepted, &lease).await;
+            done(&leaf).then_some(leaf)
+        })
+        .await
+    };
+    leaf_until("live seconds", |leaf| leaf.live_secs >= 3).await;
+    rotate(0).await;
+    let ended = leaf_until("silence", |leaf| leaf.status.is_final()).await;
+    assert_eq!(ended.status, LeaseStatus::NodeFailed, "the agent still has the old key");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

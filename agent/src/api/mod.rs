@@ -2,9 +2,7 @@
 
 mod leases;
 
-use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -16,9 +14,7 @@ use millrace_jobs::Bounds;
 use millrace_wire::messages::JobPhase;
 use millrace_wire::{verify, ApiError, VerifierState};
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
 use crate::metrics;
@@ -29,9 +25,6 @@ const TAR_OVERHEAD: u64 = 2 << 20;
 
 /// Uploads under way at once, each in memory until its signature is checked.
 const MAX_UPLOADS: usize = 4;
-
-/// Longest open connections may take to end when the daemon stops.
-const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// All routes.
 pub fn router(agent: Arc<Agent>) -> Router {
@@ -55,23 +48,6 @@ pub fn router(agent: Arc<Agent>) -> Router {
         })
         .layer(from_fn_with_state(metrics::HTTP, meter))
         .with_state(agent)
-}
-
-/// Serves until stopped.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(agent: Arc<Agent>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    tracing::info!(address = %listener.local_addr()?, "serving");
-    let server = axum::serve(listener, router(agent)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN_WITHIN).await;
-    };
-    tokio::select! {
-        outcome = server.into_future() => Ok(outcome?),
-        () = drained => Ok(()),
-    }
 }
 
 /// How the daemon is.

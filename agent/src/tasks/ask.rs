@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use millrace_client::Pubkey;
 use millrace_wire::messages::Share;
-use millrace_wire::WireError;
+use millrace_wire::{SignedClient, WireError};
 use tokio::task::JoinSet;
 
 use crate::agent::Agent;
@@ -22,9 +21,9 @@ const RETRY_EVERY: Duration = Duration::from_millis(300);
 
 /// Asks the same of every oracle at once.
 pub(super) async fn each_oracle<F, T>(
-    agent: &Arc<Agent>,
+    agent: &Agent,
     seats: &[Seat],
-    ask: impl Fn(Arc<Agent>, String) -> F,
+    ask: impl Fn(SignedClient, String) -> F,
 ) -> Vec<(Pubkey, Result<T, WireError>)>
 where
     F: Future<Output = Result<T, WireError>> + Send + 'static,
@@ -33,7 +32,7 @@ where
     let mut asked = JoinSet::new();
     for seat in seats {
         let Some(url) = seat.url.clone() else { continue };
-        let (oracle, answer) = (seat.authority, ask(agent.clone(), url));
+        let (oracle, answer) = (seat.authority, ask(seat.client(&agent.http), url));
         asked.spawn(async move { (oracle, answer.await) });
     }
     asked.join_all().await
@@ -42,11 +41,11 @@ where
 /// Asks all of `seats`, which are in seat order, for a share at once. Once a quorum has given them, the others have `grace`
 /// more: whoever is slow holds nobody up. In seat order.
 pub(super) async fn quorum_of_shares<F>(
-    agent: &Arc<Agent>,
+    agent: &Agent,
     view: &View,
     seats: &[Seat],
     grace: Duration,
-    ask: impl Fn(Arc<Agent>, String) -> F,
+    ask: impl Fn(SignedClient, String) -> F,
 ) -> anyhow::Result<Vec<Share>>
 where
     F: Future<Output = Result<Share, WireError>> + Send + 'static,
@@ -54,7 +53,7 @@ where
     let mut asked = JoinSet::new();
     for (place, seat) in seats.iter().enumerate() {
         let Some(url) = seat.url.clone() else { continue };
-        let answer = ask(agent.clone(), url);
+        let answer = ask(seat.client(&agent.http), url);
         asked.spawn(async move { (place, answer.await) });
     }
     let mut shares = BTreeMap::new();

@@ -13,7 +13,7 @@ use millrace_core::proof::{nonce, Commit, Task};
 use millrace_daemon::blocking;
 use millrace_gemm::{prove, queries, Backend, ProveOptions, ProvenRun};
 use millrace_wire::messages::{CommitReceipt, CommitRequest, Figures, Share, ShareRequest, Statement, Statements};
-use millrace_wire::WireError;
+use millrace_wire::{SignedClient, WireError};
 use tokio::sync::Barrier;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -168,9 +168,9 @@ async fn resume(agent: Arc<Agent>, signed: SignedCommit, stop: CancellationToken
 /// Asks every oracle at once for its share of the nonce.
 async fn ask_shares(agent: &Arc<Agent>, order: &Order) -> anyhow::Result<Vec<Share>> {
     let request = ShareRequest { node: order.node.to_bytes(), gpu_index: order.gpu_index, epoch: order.view.epoch };
-    let ask = |agent: Arc<Agent>, url: String| {
+    let ask = |http: SignedClient, url: String| {
         let (url, request) = (format!("{url}/v1/audits/shares"), request.clone());
-        async move { patiently(|| agent.http.post::<_, Share>(&url, &request)).await }
+        async move { patiently(|| http.post::<_, Share>(&url, &request)).await }
     };
     quorum_of_shares(agent, &order.view, &order.view.seats, ASK_FOR, ask).await
 }
@@ -223,9 +223,9 @@ async fn answer_for(
     };
     let mut views = agent.view.subscribe();
     let Some(view) = agent.fresh() else { bail!("the chain is silent, so the commit cannot be sent") };
-    let sent = each_oracle(agent, &view.seats, |agent, url| {
+    let sent = each_oracle(agent, &view.seats, |http, url| {
         let request = request.clone();
-        async move { agent.http.post::<_, CommitReceipt>(&format!("{url}/v1/audits/commits"), &request).await }
+        async move { http.post::<_, CommitReceipt>(&format!("{url}/v1/audits/commits"), &request).await }
     });
     let took = |(oracle, outcome): (Pubkey, Result<CommitReceipt, WireError>)| match outcome {
         Ok(receipt) => {
@@ -280,18 +280,17 @@ async fn answer_for(
         };
         let seats: Vec<Seat> = view.seats.iter().filter(|seat| waiting.contains(&seat.authority)).cloned().collect();
         let is_last = view.epoch == last_epoch;
-        let outcomes = each_oracle(agent, &seats, |agent, url| {
+        let outcomes = each_oracle(agent, &seats, |http, url| {
             let url = format!("{url}/v1/audits/{}", hex::encode(commit.id()));
             let (statements, bytes) = (statements.clone(), bytes.clone());
             async move {
-                let http = agent.http.within(STATE_WITHIN);
-                match http.post::<_, Figures>(&format!("{url}/statements"), &statements).await {
+                match http.within(STATE_WITHIN).post::<_, Figures>(&format!("{url}/statements"), &statements).await {
                     Ok(figures) => tracing::debug!(?figures, "statements taken"),
                     // With the bundle alone it would find other figures than the rest.
                     Err(error) if !is_last && is_passing(&error) => return Err(error),
                     Err(error) => tracing::debug!("statements not taken: {error}"),
                 }
-                agent.http.post_bytes::<CommitReceipt>(&format!("{url}/bundle"), bytes).await
+                http.post_bytes::<CommitReceipt>(&format!("{url}/bundle"), bytes).await
             }
         });
         for (oracle, outcome) in outcomes.await {

@@ -80,16 +80,17 @@ async fn ask(
     may_measure: bool,
 ) -> anyhow::Result<Vec<Statement>> {
     let url = format!("{}/v1/nodes/{node}", seat.url.as_deref().context("it registered no address")?);
-    let stated: Vec<Statement> = agent.http.get(&format!("{url}/transfers")).await?;
+    let http = seat.client(&agent.http);
+    let stated: Vec<Statement> = http.get(&format!("{url}/transfers")).await?;
     if !stated.is_empty() {
         return Ok(stated);
     }
     ensure!(may_measure, "the node is at work, or not verified");
     let key = (*node, seat.authority);
     ensure!(measured.get(&key).is_none_or(|at| at.elapsed() >= LINK_EVERY), "it measured a short while ago");
-    let mut link = agent.http.connect(&format!("{url}/link"), TRANSFER_PROTOCOL).await?;
+    let mut link = http.connect(&format!("{url}/link"), TRANSFER_PROTOCOL).await?;
     measured.insert(key, Instant::now());
     blocking(move || serve(&mut link, MAX_BYTES)).await??;
     tracing::info!(oracle = %seat.authority, %node, "an oracle measured the link");
-    Ok(agent.http.get(&format!("{url}/transfers")).await?)
+    Ok(http.get(&format!("{url}/transfers")).await?)
 }

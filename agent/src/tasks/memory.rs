@@ -59,11 +59,11 @@ pub(super) async fn prove(
     let path = format!("/v1/audits/{}", hex::encode(commit.id()));
     // Shares are given when all of the node's GPUs are full: no oracle is asked before they are, and none waits for another.
     tokio::time::timeout(ALL_FULL_WITHIN, all_full.wait()).await.context("the node's other GPUs are not full")?;
-    let shares = quorum_of_shares(&agent, &view, &seats, GRACE, |agent, url| {
+    let shares = quorum_of_shares(&agent, &view, &seats, GRACE, |http, url| {
         let (url, request) = (format!("{url}{path}/memory"), request.clone());
         async move {
             loop {
-                match agent.http.post::<_, Share>(&url, &request).await {
+                match http.post::<_, Share>(&url, &request).await {
                     // Another of the GPUs has not told this oracle yet.
                     Err(error) if error.status() == Some(TOO_EARLY) => tokio::time::sleep(ASK_AGAIN).await,
                     answer => return answer,
@@ -89,9 +89,9 @@ pub(super) async fn prove(
 }
 
 async fn send_walks(agent: Arc<Agent>, oracles: Vec<Seat>, path: String, request: WalkRequest) {
-    let answers = each_oracle(&agent, &oracles, |agent, url| {
+    let answers = each_oracle(&agent, &oracles, |http, url| {
         let (url, request) = (format!("{url}{path}/walks"), request.clone());
-        async move { agent.http.post::<_, WalkReceipt>(&url, &request).await }
+        async move { http.post::<_, WalkReceipt>(&url, &request).await }
     });
     for (oracle, answer) in answers.await {
         match answer {
@@ -117,9 +117,9 @@ impl Walked {
         let fill = fill(backend_of(agent, &commit.task())?, self.task, stop).await?;
         let walk = self.walk;
         let bytes = blocking(move || fill.try_answer(&walk, &next_beacon)).await??;
-        let answers = each_oracle(agent, &self.oracles, |agent, url| {
+        let answers = each_oracle(agent, &self.oracles, |http, url| {
             let url = format!("{url}/v1/audits/{}/memory/answer", hex::encode(commit.id()));
-            let (http, bytes) = (agent.http.within(deadline.saturating_duration_since(Instant::now())), bytes.clone());
+            let (http, bytes) = (http.within(deadline.saturating_duration_since(Instant::now())), bytes.clone());
             async move {
                 let answer = patiently(|| http.post_bytes::<Statement>(&url, bytes.clone()));
                 tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {

@@ -1,5 +1,7 @@
 //! `millrace provider`.
 
+mod terms;
+
 use std::fmt;
 
 use anyhow::{bail, Context as _, Result};
@@ -51,6 +53,8 @@ pub enum Command {
         #[arg(value_parser = spec::address)]
         operator: Pubkey,
     },
+    /// Change where the agent answers, whose key it shows over TLS, and what the operator may do.
+    SetTerms(terms::Args),
     /// Name another key as the owner of your provider; it takes over when that key accepts.
     ProposeAuthority {
         /// Address of the new cold key. Without one, an earlier proposal is taken back.
@@ -81,6 +85,7 @@ struct Shown {
     authority: String,
     operator: String,
     endpoint: String,
+    tls_key: String,
     status: &'static str,
     stake: u64,
     locked: u64,
@@ -101,6 +106,7 @@ impl Shown {
             authority: it.authority.to_string(),
             operator: it.operator.to_string(),
             endpoint: endpoint::from_bytes(&it.endpoint).unwrap_or_default(),
+            tls_key: spec::tls_key_name(&it.tls_spki_hash),
             status: if jailed { "jailed" } else { "active" },
             stake: it.stake,
             locked: it.locked,
@@ -122,6 +128,7 @@ impl fmt::Display for Shown {
             ("authority", self.authority.clone()),
             ("operator", self.operator.clone()),
             ("endpoint", self.endpoint.clone()),
+            ("TLS key", self.tls_key.clone()),
             ("status", self.status.into()),
             ("stake", format!("{} of which {} locked", mill(self.stake), mill(self.locked))),
             ("unbonding", mill(self.unbonding)),
@@ -166,6 +173,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Unstake { amount } => unstake(context, amount).await,
         Command::Withdraw => withdraw(context).await,
         Command::SetOperator { operator } => set_operator(context, operator).await,
+        Command::SetTerms(args) => terms::run(context, args).await,
         Command::ProposeAuthority { authority } => propose_authority(context, authority).await,
         Command::AcceptAuthority { provider } => accept_authority(context, provider).await,
         Command::Close => close(context).await,

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::chain::{METHODS, OUTCOMES as RPC_OUTCOMES};
 use crate::metric::{Metric, SECONDS};
 use crate::outbox::OUTCOMES as OUTBOX_OUTCOMES;
+use crate::server::REASONS as SERVER_REASONS;
 
 crate::catalog! {
     /// Of both daemons.
@@ -38,6 +39,11 @@ crate::catalog! {
         "Age of the oldest transaction under way; 0 without any.");
     OUTBOX_RESENT = Metric::counter(millrace_client::metrics::OUTBOX_RESENT, "Sendings of a transaction after its first.");
 
+    CONNECTIONS = Metric::gauge("millrace_http_connections", "Connections of other daemons and customers open now.");
+    CONNECTIONS_CUT = Metric::counter("millrace_http_connections_cut_total",
+        "Connections cut before they brought a request: an address with too many, one that sent nothing, a TLS handshake that \
+         failed or took too long.")
+        .by("reason", SERVER_REASONS);
     HTTP_REFUSED = Metric::counter(millrace_wire::metrics::REFUSED,
         "Requests refused before they were looked at: no or a bad signature, a clock too far off, a nonce seen before, a body \
          too large or too slow, a key that asks too often, too many requests at once.")

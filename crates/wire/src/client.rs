@@ -1,6 +1,6 @@
 //! The asking side: every request signed, every answer bounded.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -14,9 +14,16 @@ use crate::error::ApiError;
 use crate::link::Link;
 use crate::server::unix_now;
 use crate::signature::{sign, RequestParts};
+use crate::tls::{Pin, PinnedClients};
 
 /// Largest answer read by default, bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
+
+/// Longest a connection may take to be made, TLS included; a request that has less gives up before.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Longest a connection is kept for the next request: shorter than any server of ours waits for one.
+const POOL_IDLE: Duration = Duration::from_secs(5);
 
 /// Why a request brought no answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +31,9 @@ pub enum WireError {
     /// Not a URL.
     #[error("{0:?} is not a URL such as http://127.0.0.1:9001/v1/health")]
     BadUrl(String),
+    /// An encrypted connection to nobody in particular.
+    #[error("{0} is not asked: an https:// address is asked only with the key its daemon has on chain")]
+    NoPin(String),
     /// Nobody answered.
     #[error("{url} does not answer: {reason}")]
     Unreachable {
@@ -64,6 +74,8 @@ impl WireError {
 #[derive(Clone)]
 pub struct SignedClient {
     http: reqwest::Client,
+    pin: Option<Pin>,
+    pinned: Arc<Mutex<PinnedClients>>,
     key: Option<Arc<SigningKey>>,
     max_answer_bytes: usize,
     timeout: Duration,
@@ -83,13 +95,13 @@ impl SignedClient {
     /// # Errors
     /// When the HTTP library cannot start.
     pub fn unsigned(timeout: Duration) -> Result<Self, reqwest::Error> {
-        // No proxy and no redirect: both would carry a signed request where it was not addressed to.
-        let http = reqwest::Client::builder()
-            .connect_timeout(timeout.min(Duration::from_secs(5)))
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { http, key: None, max_answer_bytes: MAX_ANSWER_BYTES, timeout })
+        let (pinned, max_answer_bytes) = (Arc::default(), MAX_ANSWER_BYTES);
+        Ok(Self { http: builder().build()?, pin: None, pinned, key: None, max_answer_bytes, timeout })
+    }
+
+    /// The same client for the daemon known by `pin`: what is asked of an `https://` address.
+    pub fn pinned(&self, pin: Pin) -> Self {
+        Self { pin: Some(pin), ..self.clone() }
     }
 
     /// The same client reading answers of at most `max_answer_bytes`.
@@ -175,10 +187,10 @@ impl SignedClient {
         headers: &[(HeaderName, &'static str)],
     ) -> Result<Response, WireError> {
         let target = Url::parse(url).map_err(|_| WireError::BadUrl(url.to_owned()))?;
-        let mut request = self.http.request(method.clone(), target.clone()).timeout(self.timeout);
+        let http = self.http_for(&target)?;
+        let mut request = http.request(method.clone(), target.clone()).timeout(self.timeout);
         if let Some(key) = &self.key {
-            let host = target.host_str().ok_or_else(|| WireError::BadUrl(url.to_owned()))?;
-            let authority = target.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            let authority = authority(&target).ok_or_else(|| WireError::BadUrl(url.to_owned()))?;
             let parts = RequestParts {
                 method: method.as_str(),
                 authority: &authority,
@@ -198,6 +210,15 @@ impl SignedClient {
         request.body(body).send().await.map_err(|error| unreachable(url, &error))
     }
 
+    fn http_for(&self, target: &Url) -> Result<reqwest::Client, WireError> {
+        if target.scheme() != "https" {
+            return Ok(self.http.clone());
+        }
+        let pin = self.pin.ok_or_else(|| WireError::NoPin(target.to_string()))?;
+        let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        pinned.of(pin, builder).map_err(|reason| WireError::Unreachable { url: target.to_string(), reason })
+    }
+
     async fn read(&self, url: &str, mut response: Response) -> Result<Vec<u8>, WireError> {
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(url, &error))? {
@@ -209,6 +230,20 @@ impl SignedClient {
         }
         Ok(answer)
     }
+}
+
+/// `host:port`, also where the URL leaves the port out: a daemon's public address has it.
+pub(crate) fn authority(target: &Url) -> Option<String> {
+    Some(format!("{}:{}", target.host_str()?, target.port_or_known_default()?))
+}
+
+/// No proxy and no redirect: both would carry a signed request where it was not addressed to.
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_WITHIN)
+        .pool_idle_timeout(POOL_IDLE)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
 }
 
 fn refusal(url: &str, status: StatusCode, answer: &[u8]) -> WireError {

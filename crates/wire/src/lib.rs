@@ -4,6 +4,8 @@
 //! registered with on chain, after RFC 9421 (HTTP Message Signatures): method, authority, path, query, body digest,
 //! time and a nonce. So a request replayed, sent to another host, or altered is refused. Answers that serve as
 //! evidence are [`Sealed`].
+//!
+//! An `https://` address is asked by nobody who does not know the key behind it from the chain ([`tls`]).
 
 pub mod client;
 pub mod encoding;
@@ -14,12 +16,14 @@ pub mod metrics;
 pub mod sealed;
 pub mod server;
 pub mod signature;
+pub mod tls;
 
 pub use client::{SignedClient, WireError};
 pub use error::ApiError;
 pub use link::Link;
 pub use sealed::Sealed;
 pub use server::{verify, Verified, VerifierState};
+pub use tls::Pin;
 
 #[cfg(test)]
 mod tests;

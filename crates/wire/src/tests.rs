@@ -82,6 +82,18 @@ async fn a_request_signed_for_another_host_is_refused() {
     assert_eq!(send(&other, &headers, b"x".to_vec()).await, 401);
 }
 
+#[test]
+fn a_request_is_signed_for_its_port_even_where_the_url_leaves_it_out() {
+    for (url, authority) in [
+        ("https://oracle.example", "oracle.example:443"),
+        ("https://oracle.example:443/v1/health", "oracle.example:443"),
+        ("http://oracle.example/", "oracle.example:80"),
+        ("http://[::1]:9101/", "[::1]:9101"),
+    ] {
+        assert_eq!(crate::client::authority(&url.parse().unwrap()).as_deref(), Some(authority), "{url}");
+    }
+}
+
 #[tokio::test]
 async fn a_stale_or_early_request_is_refused() {
     let authority = start().await;

@@ -8,7 +8,7 @@ mod nodes;
 mod public;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::middleware::{from_fn_with_state, Next};
@@ -24,9 +24,7 @@ use millrace_gemm::bundle_len;
 use millrace_gemm::memory::memory_bundle_len;
 use millrace_wire::messages::Statement;
 use millrace_wire::{verify, ApiError, Verified, VerifierState};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
 use crate::metrics;
@@ -42,9 +40,6 @@ const MAX_REQUESTS: usize = 256;
 
 /// Answers about memory read at once: with the largest they take 96 MB.
 const MAX_ANSWERS: usize = 16;
-
-/// Longest open connections may take to end when the daemon stops.
-const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -142,23 +137,6 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .layer(from_fn_with_state(api.clone(), limit_requests))
         .layer(from_fn_with_state(metrics::HTTP, meter))
         .with_state(api)
-}
-
-/// Serves until stopped.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(daemon: Arc<Daemon>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    tracing::info!(address = %listener.local_addr()?, "serving");
-    let server = axum::serve(listener, router(daemon)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN_WITHIN).await;
-    };
-    tokio::select! {
-        outcome = std::future::IntoFuture::into_future(server) => Ok(outcome?),
-        () = drained => Ok(()),
-    }
 }
 
 async fn limit_requests(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {

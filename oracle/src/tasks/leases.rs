@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use millrace::state::{Lease, Provider};
 use millrace_client::{endpoint, fetch, Pubkey};
 use millrace_wire::messages::{LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
-use millrace_wire::Sealed;
+use millrace_wire::{Pin, Sealed};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -31,10 +31,11 @@ const SPREAD: f64 = 0.3;
 /// Largest status read, bytes.
 const MAX_STATUS_BYTES: usize = 16 << 10;
 
-/// Where a provider's agent answers, and the key it signs with.
+/// Where a provider's agent answers, the key it signs with, and the one it is known by over TLS.
 #[derive(Clone, Debug)]
 struct Agent {
     operator: [u8; 32],
+    pin: Pin,
     url: String,
 }
 
@@ -145,7 +146,8 @@ impl Watcher {
                 Ok(Some(account)) => {
                     let url = endpoint::from_bytes(&account.endpoint).unwrap_or_default();
                     let operator = account.operator_at(view.epoch).to_bytes();
-                    self.agents.insert(*provider, Agent { operator, url });
+                    let pin = Pin::of_provider(operator, account.tls_spki_hash);
+                    self.agents.insert(*provider, Agent { operator, pin, url });
                 }
                 Ok(None) => tracing::warn!(%provider, "the provider of a live lease has no account"),
                 Err(error) => tracing::warn!(%provider, "cannot read a provider: {error}"),
@@ -252,7 +254,7 @@ fn facts(lease: &Lease) -> LeaseFacts {
 async fn status(daemon: &Daemon, lease: &Pubkey, agent: &Agent) -> anyhow::Result<Sighting> {
     let nonce = hex::encode(rand::random::<[u8; 16]>());
     let url = format!("{}/v1/leases/{lease}/status?nonce={nonce}", agent.url.trim_end_matches('/'));
-    let sealed: Sealed = daemon.client.with_max_answer(MAX_STATUS_BYTES).get(&url).await?;
+    let sealed: Sealed = daemon.client.pinned(agent.pin).with_max_answer(MAX_STATUS_BYTES).get(&url).await?;
     let answer: LeaseStatusAnswer = sealed.open(LEASE_STATUS_DOMAIN, &agent.operator)?;
     anyhow::ensure!(answer.lease == lease.to_bytes(), "the answer is about another lease");
     anyhow::ensure!(answer.nonce == nonce, "the answer is to another question");

@@ -40,7 +40,7 @@ pub struct ToyChain {
 }
 
 impl ToyChain {
-    /// A deployment with these seats, each of weight one, answering at these addresses.
+    /// A deployment with these seats, each of weight one, answering at these addresses over TLS.
     pub fn new(epoch_secs: i64, seats: &[(Pubkey, SocketAddr)]) -> Arc<Self> {
         let accounts = FakeChain::new();
         let mut config = Config::zeroed();
@@ -55,7 +55,7 @@ impl ToyChain {
             let mut oracle = Oracle::zeroed();
             oracle.seat = set.add(*authority, 1).unwrap();
             oracle.authority = *authority;
-            oracle.endpoint = endpoint::to_bytes(&format!("http://{address}")).unwrap();
+            oracle.endpoint = endpoint::to_bytes(&format!("https://{address}")).unwrap();
             accounts.set(pda::oracle(authority), &oracle);
         }
         accounts.set(pda::oracles(), &set);

@@ -13,10 +13,11 @@ use millrace_wire::messages::{CommitReceipt, CommitRequest, Evidence, EvidenceSu
 use millrace_wire::signature::{sign, RequestParts};
 use millrace_wire::{SignedClient, WireError};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::chain::*;
 use crate::view::View;
-use crate::{api, tasks, Daemon, Settings};
+use crate::{tasks, Daemon, Settings};
 
 /// The beacon of epoch 0, in which a stage's audits are.
 pub const BEACON: [u8; 32] = [31; 32];
@@ -49,7 +50,7 @@ pub struct Stage {
     pub url: String,
     /// Signs as the operator.
     pub agent: SignedClient,
-    _server: JoinSet<()>,
+    _serving: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
 
@@ -74,16 +75,16 @@ impl Stage {
         daemon.up_since_epoch.set(0).unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let router = api::router(daemon.clone());
-        let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let server = daemon.server().unwrap();
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { server.run(listener, CancellationToken::new()).await.unwrap() });
         let stage = Self {
             chain,
             daemon,
             address: address.to_string(),
             url: format!("http://{address}"),
             agent: client(&operator()),
-            _server: server,
+            _serving: serving,
             _dir: dir,
         };
         stage.look().await;

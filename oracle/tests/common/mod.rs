@@ -12,12 +12,15 @@ use axum::{Json, Router};
 use bytemuck::Zeroable;
 use millrace::state::Lease;
 use millrace_client::Pubkey;
+use millrace_daemon::Server;
 pub use millrace_oracle::testing::*;
 use millrace_oracle::Daemon;
 use millrace_wire::messages::{JobPhase, LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
+use millrace_wire::tls::server_config;
 use millrace_wire::Sealed;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// A running oracle. Dropping it is its kill -9: nothing is finished or flushed.
 pub struct Running {
@@ -62,12 +65,13 @@ pub fn open_lease(chain: &ToyChain, max_secs: u64) -> Pubkey {
 /// What the agent says of every lease.
 pub type Said = Arc<Mutex<(JobPhase, i32)>>;
 
-/// Starts an agent that says what it is told to, sealed by the operator.
+/// Starts an agent that says what it is told to, sealed by the operator, over TLS.
 pub async fn agent(said: Said) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let url = format!("https://{}", listener.local_addr().unwrap());
     let router = Router::new().route("/v1/leases/{lease}/status", get(status)).with_state(said);
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let server = Server::new(router, server_config(&operator()).unwrap());
+    tokio::spawn(server.run(listener, CancellationToken::new()));
     url
 }
 

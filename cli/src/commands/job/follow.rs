@@ -11,7 +11,7 @@ use millrace::state::{Customer, JobState, Lease, LeaseState, Provider};
 use millrace_client::{endpoint, fetch, keys, Pubkey};
 use millrace_jobs::{content_hash, read_bundle, write_files, Bounds};
 use millrace_wire::messages::LEASE_STATUS_DOMAIN;
-use millrace_wire::{Sealed, SignedClient};
+use millrace_wire::{Pin, Sealed, SignedClient};
 use serde::Serialize;
 
 use super::post::bundle_path;
@@ -102,7 +102,8 @@ async fn to_the_end(context: &Context, id: u64, args: &Args) -> Result<Outcome> 
     let lease = ended(context, &lease_key, &agent).await?;
     let files = match lease.result_root == [0; 32] {
         true => Vec::new(),
-        false => agent.fetch_results(&lease, &args.out).await?,
+        // Its key may have been rotated since the job began.
+        false => Agent::of(context, &lease_key, &lease).await?.fetch_results(&lease, &args.out).await?,
     };
     let before = fetch::<Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?.burned;
     if !args.keep_open {
@@ -218,11 +219,14 @@ impl Agent {
         let provider = fetch::<Provider>(context.chain(), &lease.provider).await?.context("the provider is closed")?;
         let base = endpoint::from_bytes(&provider.endpoint).context("the provider has no usable endpoint")?;
         let key = SigningKey::from_bytes(&keys::seed(&context.keypair()?));
+        let epoch = context.market().await?.epoch_at(context.chain().unix_timestamp().await?)?;
+        let operator = provider.operator_at(epoch).to_bytes();
         Ok(Self {
             http: SignedClient::new(key, Duration::from_secs(30))?
+                .pinned(Pin::of_provider(operator, provider.tls_spki_hash))
                 .with_max_answer(Bounds::default().total_bytes as usize + (1 << 20)),
             url: format!("{}/v1/leases/{lease_key}", base.trim_end_matches('/')),
-            operator: provider.operator.to_bytes(),
+            operator,
         })
     }
 

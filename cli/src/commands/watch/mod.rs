@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use millrace::state::{Config, FraudCase, Oracle};
 use millrace_client::{endpoint, fetch_all, Pubkey};
 use millrace_wire::messages::{Evidence, EvidenceSummary};
-use millrace_wire::SignedClient;
+use millrace_wire::{Pin, SignedClient};
 use tokio::time::Instant;
 
 use crate::context::{format_sol, Context, Quote};
@@ -127,8 +127,8 @@ impl Watch<'_> {
     /// Asks every oracle once for what is new. True when somebody was slashed.
     async fn round(&mut self) -> Result<bool> {
         let mut is_slashed = false;
-        for oracle in oracle_urls(self.context).await? {
-            let listed: Vec<EvidenceSummary> = match self.http.get(&format!("{oracle}/v1/evidence")).await {
+        for (oracle, http) in self.oracles().await? {
+            let listed: Vec<EvidenceSummary> = match http.get(&format!("{oracle}/v1/evidence")).await {
                 Ok(listed) => listed,
                 Err(error) => {
                     if self.silent.insert(oracle.clone()) {
@@ -146,7 +146,7 @@ impl Watch<'_> {
                 if !is_wanted || !is_due || is_known {
                     continue;
                 }
-                match self.look(&oracle, &it.commit_id).await {
+                match self.look(&oracle, &http, &it.commit_id).await {
                     Ok(slashed) => is_slashed |= slashed.is_some_and(|slashed| self.say(&slashed)),
                     Err(error) => {
                         self.retry_at.insert(it.commit_id, Instant::now() + RETRY);
@@ -160,8 +160,8 @@ impl Watch<'_> {
     }
 
     /// Rechecks one commit by what one oracle has of it, and proves what is wrong.
-    async fn look(&mut self, oracle: &str, commit_id: &[u8; 32]) -> Result<Option<Slashed>> {
-        let evidence: Evidence = self.http.get(&format!("{oracle}/v1/evidence/{}", hex::encode(commit_id))).await?;
+    async fn look(&mut self, oracle: &str, http: &SignedClient, commit_id: &[u8; 32]) -> Result<Option<Slashed>> {
+        let evidence: Evidence = http.get(&format!("{oracle}/v1/evidence/{}", hex::encode(commit_id))).await?;
         let slashed = match self.rechecker.recheck(self.context.chain(), evidence).await? {
             Recheck::NotYet => {
                 self.retry_at.insert(*commit_id, Instant::now() + ASK_AGAIN);
@@ -185,6 +185,16 @@ impl Watch<'_> {
         Ok(slashed)
     }
 
+    /// Where the oracles answer, and what asks each: over TLS nobody but the holder of its key.
+    async fn oracles(&self) -> Result<Vec<(String, SignedClient)>> {
+        let oracles = fetch_all::<Oracle>(self.context.chain(), &[]).await.context("cannot read the oracles")?;
+        let reach = |oracle: &Oracle| {
+            let url = endpoint::from_bytes(&oracle.endpoint)?;
+            Some((url, self.http.pinned(Pin::Key(oracle.authority.to_bytes()))))
+        };
+        Ok(oracles.iter().filter_map(|(_, oracle)| reach(oracle)).collect())
+    }
+
     fn tell(&self, what: &str) {
         self.spinner.suspend(|| eprintln!("{what}"));
     }
@@ -193,10 +203,4 @@ impl Watch<'_> {
         self.spinner.suspend(|| self.context.print(slashed));
         true
     }
-}
-
-/// Where the seated oracles answer.
-async fn oracle_urls(context: &Context) -> Result<Vec<String>> {
-    let oracles = fetch_all::<Oracle>(context.chain(), &[]).await.context("cannot read the oracles")?;
-    Ok(oracles.iter().filter_map(|(_, oracle)| endpoint::from_bytes(&oracle.endpoint)).collect())
 }
