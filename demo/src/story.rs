@@ -179,7 +179,7 @@ fn market(stage: &mut Stage, mint: &str) -> Result<()> {
     for (place, port) in ports.iter().enumerate() {
         let name = oracle_name(place + 1);
         let settings = format!(
-            "keypair = {:?}\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[limits]\ntransfer_mib = 4\n",
+            "keypair = {:?}\nrpc_urls = [{:?}]\nlisten = \"127.0.0.1:{port}\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[limits]\ntransfer_mib = 4\n",
             stage.key_path(&name),
             stage.url,
             stage.dir.join(format!("{name}-data"))
@@ -238,7 +238,7 @@ fn stakes(stage: &mut Stage, gops: u64) -> Result<()> {
 
 fn start_agent(stage: &mut Stage, who: &str, operator: &str, port: u16) -> Result<()> {
     let settings = format!(
-        "keypair = {:?}\nauthority = \"{}\"\nrpc_url = {:?}\nlisten = \"127.0.0.1:{port}\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\nenvironments_dir = {:?}\n",
+        "keypair = {:?}\nauthority = \"{}\"\nrpc_urls = [{:?}]\nlisten = \"127.0.0.1:{port}\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\nenvironments_dir = {:?}\n",
         stage.key_path(operator),
         stage.address(who),
         stage.url,

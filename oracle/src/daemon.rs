@@ -81,7 +81,7 @@ impl Daemon {
         let evidence_path = dir.join("evidence.db");
         let evidence = EvidenceStore::open(&evidence_path, max_bytes)
             .with_context(|| format!("cannot use {}", evidence_path.display()))?;
-        let outbox = Outbox::open(dir.join("outbox.db"))?;
+        let outbox = Outbox::open(dir.join("outbox.db"))?.with_max_priority_fee(settings.max_priority_fee_lamports);
 
         let mut audits = AuditBook::default();
         for stored in journal.audits()? {
