@@ -83,7 +83,7 @@ pub struct Agent {
 pub async fn run_until_signal(settings: Settings, backends: Vec<Arc<dyn Backend>>) -> anyhow::Result<()> {
     settings.check()?;
     let key = keys::load(&settings.keypair)?;
-    let chain = Arc::new(MeteredChain(RpcChain::new(settings.rpc_url.clone())));
+    let chain = Arc::new(MeteredChain(RpcChain::new(&settings.rpc_urls)?));
     let http = TcpListener::bind(settings.listen).await.with_context(|| {
         format!("cannot listen on {}; is another program there? Give the agent another --listen", settings.listen)
     })?;
@@ -126,7 +126,7 @@ impl Agent {
         let (runs, waiting_runs) = mpsc::channel(MAX_WAITING_RUNS);
         Ok(Arc::new(Self {
             http: SignedClient::new(seal_key.clone(), ANSWER_WITHIN)?,
-            outbox: Outbox::open(dir.join("outbox.db"))?,
+            outbox: Outbox::open(dir.join("outbox.db"))?.with_max_priority_fee(settings.max_priority_fee_lamports),
             settings,
             chain,
             key,

@@ -45,9 +45,9 @@ struct RunFlags {
     /// Address of the provider's cold key.
     #[arg(long)]
     authority: Option<String>,
-    /// JSON RPC of the cluster [default: http://127.0.0.1:8899].
-    #[arg(long)]
-    rpc_url: Option<String>,
+    /// JSON RPC of the cluster; give it once for each [default: http://127.0.0.1:8899].
+    #[arg(long = "rpc-url", value_name = "URL")]
+    rpc_urls: Vec<String>,
     /// Address to listen on [default: 127.0.0.1:9201].
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -77,7 +77,7 @@ impl RunFlags {
         let settings = Settings {
             keypair: self.keypair.unwrap_or(file.keypair),
             authority: self.authority.unwrap_or(file.authority),
-            rpc_url: self.rpc_url.unwrap_or(file.rpc_url),
+            rpc_urls: if self.rpc_urls.is_empty() { file.rpc_urls } else { self.rpc_urls },
             listen: self.listen.unwrap_or(file.listen),
             public_address: self.public_address.or(file.public_address),
             metrics_listen: self.metrics_listen.unwrap_or(file.metrics_listen),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context};
+use millrace_client::outbox::MAX_PRIORITY_FEE_LAMPORTS;
 use millrace_client::Pubkey;
 use millrace_core::proof::check_size;
 use millrace_daemon::MetricsListen;
@@ -20,8 +21,10 @@ pub struct Settings {
     pub authority: String,
     /// Nodes of the provider this machine stands for. Default `[0]`.
     pub nodes: Vec<u32>,
-    /// JSON RPC of the cluster. Default `http://127.0.0.1:8899`.
-    pub rpc_url: String,
+    /// JSON RPCs of the cluster. With three of them one may fail or lie. Default `["http://127.0.0.1:8899"]`.
+    pub rpc_urls: Vec<String>,
+    /// Most a transaction pays for priority, lamports; 0 to pay nothing. Default 100,000.
+    pub max_priority_fee_lamports: u64,
     /// Address to listen on. Default `127.0.0.1:9201`.
     pub listen: SocketAddr,
     /// `host:port` of the endpoint registered on chain, which requests must be addressed to. Default: `listen`.
@@ -88,7 +91,8 @@ impl Default for Settings {
             keypair: PathBuf::new(),
             authority: String::new(),
             nodes: vec![0],
-            rpc_url: "http://127.0.0.1:8899".to_owned(),
+            rpc_urls: vec!["http://127.0.0.1:8899".to_owned()],
+            max_priority_fee_lamports: MAX_PRIORITY_FEE_LAMPORTS,
             listen: SocketAddr::from(([127, 0, 0, 1], 9201)),
             public_address: None,
             metrics_listen: MetricsListen::local(9_202),

@@ -12,7 +12,7 @@ use millrace_client::amount::format_mill;
 use millrace_client::config::{self, ClientConfig};
 use millrace_client::ix::Market;
 use millrace_client::{
-    fetch, keys, pda, token, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signature, Signer,
+    fetch_agreed, keys, pda, token, Chain, Instruction, Keypair, Outbox, Pubkey, RpcChain, Signature, Signer,
 };
 
 use crate::output::{self, Format};
@@ -22,14 +22,13 @@ const SOL: f64 = 1e9;
 
 /// What every command needs.
 pub struct Context {
-    /// RPC in use.
-    pub url: String,
     /// Key file in use.
     pub keypair_path: PathBuf,
     /// How to print.
     pub format: Format,
     yes: bool,
     chain: Arc<RpcChain>,
+    max_priority_fee_lamports: u64,
 }
 
 /// What a command is about to do, for the question before it signs.
@@ -42,11 +41,22 @@ pub struct Quote {
 
 impl Context {
     /// Flags win over the settings file, the settings file over the defaults.
-    pub fn new(url: Option<String>, keypair: Option<PathBuf>, format: Format, yes: bool) -> Result<Self> {
+    pub fn new(urls: Vec<String>, keypair: Option<PathBuf>, format: Format, yes: bool) -> Result<Self> {
         let settings = ClientConfig::load(&config::path())?;
-        let url = resolve_url(url.as_deref().unwrap_or(&settings.url))?;
-        let keypair_path = keypair.unwrap_or(settings.keypair);
-        Ok(Self { chain: Arc::new(RpcChain::new(&url)), url, keypair_path, format, yes })
+        let urls = if urls.is_empty() { settings.urls } else { urls };
+        let urls: Vec<String> = urls.iter().map(|url| resolve_url(url)).collect::<Result<_>>()?;
+        Ok(Self {
+            chain: Arc::new(RpcChain::new(&urls)?),
+            keypair_path: keypair.unwrap_or(settings.keypair),
+            max_priority_fee_lamports: settings.max_priority_fee_lamports,
+            format,
+            yes,
+        })
+    }
+
+    /// The RPCs in use, without what may hold an access key.
+    pub fn shown_urls(&self) -> String {
+        self.chain.shown_urls()
     }
 
     /// The chain.
@@ -73,10 +83,10 @@ impl Context {
 
     /// The market's configuration.
     pub async fn market(&self) -> Result<Config> {
-        fetch::<Config>(self.chain(), &pda::config()).await?.with_context(|| {
+        fetch_agreed::<Config>(self.chain(), &pda::config()).await?.with_context(|| {
             format!(
                 "there is no market at {}: program {} is not deployed or not initialised there; check --url",
-                self.url,
+                self.shown_urls(),
                 millrace::ID
             )
         })
@@ -91,7 +101,7 @@ impl Context {
     /// The same with more signers.
     pub async fn submit_with(&self, label: &str, instructions: &[Instruction], more: &[&Keypair]) -> Result<Signature> {
         let payer = self.keypair()?;
-        let outbox = Outbox::open(config::outbox_path())?;
+        let outbox = Outbox::open(config::outbox_path())?.with_max_priority_fee(self.max_priority_fee_lamports);
         let spinner = self.spinner(format!("{label}: waiting for the chain"));
         let signature = outbox.submit(self.chain(), label, instructions, &payer, more).await;
         spinner.finish_and_clear();

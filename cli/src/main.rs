@@ -17,9 +17,17 @@ use output::Format;
 #[derive(Parser)]
 #[command(name = "millrace", version, propagate_version = true)]
 struct Cli {
-    /// RPC to talk to: a URL, or one of localhost, devnet, testnet, mainnet-beta.
-    #[arg(short = 'u', long, global = true, value_name = "URL_OR_MONIKER", env = "MILLRACE_URL")]
-    url: Option<String>,
+    /// RPC to talk to: a URL, or one of localhost, devnet, testnet, mainnet-beta. Given several times, what money is
+    /// decided by is what more than half of them say.
+    #[arg(
+        short = 'u',
+        long = "url",
+        global = true,
+        value_name = "URL_OR_MONIKER",
+        env = "MILLRACE_URL",
+        value_delimiter = ','
+    )]
+    urls: Vec<String>,
     /// Key file to sign with, as solana-keygen writes it. Must be readable by its owner only.
     #[arg(short = 'k', long, global = true, value_name = "FILE")]
     keypair: Option<std::path::PathBuf>,
@@ -96,7 +104,7 @@ async fn main() -> std::process::ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let context = Context::new(cli.url, cli.keypair, cli.output, cli.yes)?;
+    let context = Context::new(cli.urls, cli.keypair, cli.output, cli.yes)?;
     match cli.command {
         Command::Config(command) => commands::config::run(&context, command),
         Command::Keygen(args) => commands::keygen::run(&context, args),

@@ -169,9 +169,9 @@ impl Stage {
     /// When the settings cannot be written.
     pub fn oracle(&self, name: &str, urls: &[String], listen: &str, more: &str) -> Result<Command> {
         let settings = format!(
-            "keypair = {:?}\nrpc_url = {:?}\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{more}",
+            "keypair = {:?}\nrpc_urls = {:?}\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{more}",
             self.key_path(name),
-            urls[0],
+            urls,
             self.dir.join(format!("{name}-data"))
         );
         std::fs::write(self.settings_path(name), settings)?;
@@ -186,10 +186,10 @@ impl Stage {
     /// When the settings cannot be written.
     pub fn agent(&self, (name, operator): (&str, &str), urls: &[String], listen: &str, more: &str) -> Result<Command> {
         let settings = format!(
-            "keypair = {:?}\nauthority = \"{}\"\nrpc_url = {:?}\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\nenvironments_dir = {:?}\n{more}",
+            "keypair = {:?}\nauthority = \"{}\"\nrpc_urls = {:?}\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {:?}\nenvironments_dir = {:?}\n{more}",
             self.key_path(operator),
             self.address(name),
-            urls[0],
+            urls,
             self.dir.join(format!("{name}-data")),
             self.built.environments,
         );
@@ -207,7 +207,7 @@ impl Stage {
     /// The same, with the RPCs at `urls`.
     pub fn command_at(&self, urls: &[String], who: &str, arguments: &[&str]) -> Command {
         let mut command = self.built.binary("millrace");
-        command.args(["--url", &urls[0]]);
+        urls.iter().for_each(|url| drop(command.args(["--url", url])));
         command.args(["--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
         // Settings, outbox and packed inputs of this run stay in its folder.
         command

@@ -79,7 +79,7 @@ impl Daemon {
         let journal = Journal::open_or_begin(&dir.join("journal.db"))?;
         let max_bytes = settings.limits.evidence_mib.saturating_mul(1 << 20);
         let evidence = EvidenceStore::open(&dir.join("evidence.db"), max_bytes)?;
-        let outbox = Outbox::open(dir.join("outbox.db"))?;
+        let outbox = Outbox::open(dir.join("outbox.db"))?.with_max_priority_fee(settings.max_priority_fee_lamports);
 
         let mut audits = AuditBook::default();
         for stored in journal.audits()? {

@@ -22,9 +22,9 @@ struct Flags {
     /// Key file of the oracle's seat, mode 0600.
     #[arg(long)]
     keypair: Option<PathBuf>,
-    /// JSON RPC of the cluster [default: http://127.0.0.1:8899].
-    #[arg(long)]
-    rpc_url: Option<String>,
+    /// JSON RPC of the cluster; give it once for each [default: http://127.0.0.1:8899].
+    #[arg(long = "rpc-url", value_name = "URL")]
+    rpc_urls: Vec<String>,
     /// Address to listen on [default: 127.0.0.1:9101].
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -50,8 +50,8 @@ fn settings(flags: &Flags) -> anyhow::Result<Settings> {
     if let Some(keypair) = &flags.keypair {
         settings.keypair.clone_from(keypair);
     }
-    if let Some(rpc_url) = &flags.rpc_url {
-        settings.rpc_url.clone_from(rpc_url);
+    if !flags.rpc_urls.is_empty() {
+        settings.rpc_urls.clone_from(&flags.rpc_urls);
     }
     if let Some(listen) = flags.listen {
         settings.listen = listen;
@@ -78,7 +78,7 @@ async fn run() -> anyhow::Result<()> {
     process::start_log(flags.log_json);
     let settings = settings(&flags)?;
     let key = keys::load(&settings.keypair)?;
-    let chain = Arc::new(MeteredChain(RpcChain::new(settings.rpc_url.clone())));
+    let chain = Arc::new(MeteredChain(RpcChain::new(&settings.rpc_urls)?));
     let http = tokio::net::TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another daemon there?", settings.listen))?;

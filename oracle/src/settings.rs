@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{ensure, Context};
+use millrace_client::outbox::MAX_PRIORITY_FEE_LAMPORTS;
 use millrace_daemon::MetricsListen;
 use serde::Deserialize;
 
@@ -16,8 +17,10 @@ use serde::Deserialize;
 pub struct Settings {
     /// Key file of the oracle's seat, mode 0600: signs reports and pays their fees.
     pub keypair: PathBuf,
-    /// JSON RPC of the cluster. Default `http://127.0.0.1:8899`.
-    pub rpc_url: String,
+    /// JSON RPCs of the cluster. With three of them one may fail or lie. Default `["http://127.0.0.1:8899"]`.
+    pub rpc_urls: Vec<String>,
+    /// Most a transaction pays for priority, lamports; 0 to pay nothing. Default 100,000.
+    pub max_priority_fee_lamports: u64,
     /// Address to listen on. Default `127.0.0.1:9101`.
     pub listen: SocketAddr,
     /// `host:port` of the endpoint registered on chain, which requests must be addressed to. Default: `listen`.
@@ -74,7 +77,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             keypair: PathBuf::new(),
-            rpc_url: "http://127.0.0.1:8899".to_owned(),
+            rpc_urls: vec!["http://127.0.0.1:8899".to_owned()],
+            max_priority_fee_lamports: MAX_PRIORITY_FEE_LAMPORTS,
             listen: SocketAddr::from(([127, 0, 0, 1], 9101)),
             public_address: None,
             metrics_listen: MetricsListen::local(9_102),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace::state::{Bid, Job, JobState, Node, Provider};
-use millrace_client::{fetch, fetch_all, fetch_job, field_offset, ix, ChainError, MillraceError, Pubkey, Signer};
+use millrace_client::{
+    fetch, fetch_agreed, fetch_all, fetch_job, field_offset, ix, ChainError, MillraceError, Pubkey, Signer,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::note;
@@ -69,7 +71,7 @@ async fn set_ask(agent: &Agent, key: &Pubkey, node: &Node) {
 /// Bids for the job that closes first among those that fit.
 async fn bid(agent: &Agent, key: &Pubkey, node: &Node, now: i64) -> Result<(), ChainError> {
     let chain = agent.chain.as_ref();
-    let Some(provider) = fetch::<Provider>(chain, &agent.provider).await? else { return Ok(()) };
+    let Some(provider) = fetch_agreed::<Provider>(chain, &agent.provider).await? else { return Ok(()) };
     let prices = agent.settings.prices;
     let policy = BidPolicy { ask_per_sec: prices.ask_per_sec, min_per_sec: prices.min_per_sec, now };
     let is_open = [(field_offset!(Job, state), vec![JobState::Open as u8])];
@@ -112,7 +114,9 @@ async fn award(agent: &Agent, key: &Pubkey, job: &Job, bids: &[Bid]) {
     let award = ix::award(&agent.key.pubkey(), key, job, bid);
     match agent.submit(&format!("award {key}"), &[award]).await {
         Err(error) if error.is(MillraceError::BidBroken) => {
-            let Ok(Some(provider)) = fetch::<Provider>(agent.chain.as_ref(), &bid.provider).await else { return };
+            let Ok(Some(provider)) = fetch_agreed::<Provider>(agent.chain.as_ref(), &bid.provider).await else {
+                return;
+            };
             let drop = ix::drop_broken_bid(&agent.key.pubkey(), key, job, bid, provider.next_claim);
             note("drop broken bid", agent.submit(&format!("drop {key}"), &[drop]).await);
         }

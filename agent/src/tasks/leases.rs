@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use millrace::state::{Customer, Dispute, Job, Lease, Provider};
-use millrace_client::{fetch, ix, pda, Pubkey, Signer};
+use millrace_client::{fetch, fetch_agreed, ix, pda, Pubkey, Signer};
 use millrace_daemon::blocking;
 use millrace_jobs::{content_hash, pack_files, write_files, Bounds, InputBundle};
 use millrace_journal::crash::{self, When};
@@ -122,7 +122,7 @@ async fn look(agent: &Arc<Agent>, view: &View, stops: &mut Stops) -> anyhow::Res
 
 /// Whether the chain says that there is no such lease any more.
 async fn is_closed(agent: &Agent, lease: &Pubkey) -> bool {
-    matches!(fetch::<Lease>(agent.chain.as_ref(), lease).await, Ok(None))
+    matches!(fetch_agreed::<Lease>(agent.chain.as_ref(), lease).await, Ok(None))
 }
 
 async fn new_record(agent: &Agent, lease: &Lease) -> anyhow::Result<LeaseRecord> {
@@ -148,7 +148,9 @@ async fn act(agent: &Arc<Agent>, view: &View, key: &Pubkey, lease: &Lease, recor
     match step(lease, record.phase, view.now) {
         LeaseStep::Wait => {}
         LeaseStep::Close => {
-            let Ok(Some(provider)) = fetch::<Provider>(agent.chain.as_ref(), &lease.provider).await else { return };
+            let Ok(Some(provider)) = fetch_agreed::<Provider>(agent.chain.as_ref(), &lease.provider).await else {
+                return;
+            };
             // What a failed lease owes its customer comes first.
             let compensate = (lease.compensation_due(&provider) > 0)
                 .then(|| ix::claim_compensation(&caller, key, lease, provider.next_claim));

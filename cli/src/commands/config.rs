@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, Result};
 use millrace_client::config::{self, ClientConfig};
+use millrace_client::RpcChain;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -17,9 +18,9 @@ pub enum Command {
     Get,
     /// Change some of them.
     Set {
-        /// RPC URL.
+        /// RPC URL; give it once for each.
         #[arg(long = "rpc-url", value_name = "URL")]
-        rpc_url: Option<String>,
+        rpc_urls: Vec<String>,
         /// Key file to sign with.
         #[arg(long = "key-file", value_name = "FILE")]
         key_file: Option<PathBuf>,
@@ -29,7 +30,7 @@ pub enum Command {
 #[derive(Serialize)]
 struct Shown {
     settings_file: PathBuf,
-    rpc_url: String,
+    rpc_urls: Vec<String>,
     key_file: PathBuf,
 }
 
@@ -37,7 +38,7 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let rows = [
             ("settings file", self.settings_file.display().to_string()),
-            ("RPC URL", self.rpc_url.clone()),
+            ("RPC URLs", self.rpc_urls.join(", ")),
             ("key file", self.key_file.display().to_string()),
         ];
         write!(f, "{}", lines(&rows))
@@ -46,14 +47,17 @@ impl fmt::Display for Shown {
 
 pub fn run(context: &Context, command: Command) -> Result<()> {
     let mut settings = ClientConfig::load(&config::path())?;
-    if let Command::Set { rpc_url, key_file } = command {
-        if rpc_url.is_none() && key_file.is_none() {
+    if let Command::Set { rpc_urls, key_file } = command {
+        if rpc_urls.is_empty() && key_file.is_none() {
             bail!("nothing to set; give --rpc-url URL or --key-file FILE");
         }
-        settings.url = rpc_url.unwrap_or(settings.url);
+        if !rpc_urls.is_empty() {
+            RpcChain::new(&rpc_urls)?;
+            settings.urls = rpc_urls;
+        }
         settings.keypair = key_file.unwrap_or(settings.keypair);
         settings.save(&config::path())?;
     }
-    context.print(&Shown { settings_file: config::path(), rpc_url: settings.url, key_file: settings.keypair });
+    context.print(&Shown { settings_file: config::path(), rpc_urls: settings.urls, key_file: settings.keypair });
     Ok(())
 }

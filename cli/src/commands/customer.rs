@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{bail, Context as _, Result};
 use millrace::state::Customer;
 use millrace_client::token::{open_wallet, wallet, TOKEN_ACCOUNT_LEN};
-use millrace_client::{fetch, ix, pda, Pubkey};
+use millrace_client::{fetch_agreed, ix, pda, Pubkey};
 use serde::Serialize;
 
 use crate::context::{mill, Context, Quote};
@@ -81,7 +81,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 /// The escrow of `authority`, or what to do without one.
 pub async fn of(context: &Context, authority: &Pubkey) -> Result<(Pubkey, Customer)> {
     let key = pda::customer(authority);
-    let customer = fetch::<Customer>(context.chain(), &key).await?;
+    let customer = fetch_agreed::<Customer>(context.chain(), &key).await?;
     Ok((
         key,
         customer
@@ -114,7 +114,7 @@ async fn deposit(context: &Context, amount: u64) -> Result<()> {
     if held < amount {
         bail!("{authority} holds {}, so {} cannot be deposited", mill(held), mill(amount));
     }
-    let is_new = fetch::<Customer>(context.chain(), &pda::customer(&authority)).await?.is_none();
+    let is_new = fetch_agreed::<Customer>(context.chain(), &pda::customer(&authority)).await?.is_none();
     let rent = if is_new {
         context.rent(&[8 + std::mem::size_of::<Customer>(), TOKEN_ACCOUNT_LEN]).await?
     } else {

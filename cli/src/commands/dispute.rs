@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{bail, Context as _, Result};
 use millrace::state::{Dispute, Lease, Provider, Ruling};
-use millrace_client::{fetch, ix, pda, Instruction, Pubkey};
+use millrace_client::{fetch, fetch_agreed, ix, pda, Instruction, Pubkey};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -132,7 +132,7 @@ async fn of(context: &Context, lease: &Pubkey) -> Result<Dispute> {
 }
 
 async fn lease_of(context: &Context, lease: &Pubkey) -> Result<Lease> {
-    fetch::<Lease>(context.chain(), lease).await?.with_context(|| format!("there is no open lease at {lease}"))
+    fetch_agreed::<Lease>(context.chain(), lease).await?.with_context(|| format!("there is no open lease at {lease}"))
 }
 
 async fn show(context: &Context, lease: &Pubkey) -> Result<()> {
@@ -198,7 +198,8 @@ async fn resolve(context: &Context, lease: &Pubkey) -> Result<()> {
         if now < dispute.appeal_until {
             bail!("the ruling ({}) may be appealed for {} s", ruling_name(&dispute), dispute.appeal_until - now);
         }
-        let provider = fetch::<Provider>(context.chain(), &dispute.provider).await?.context("the provider is gone")?;
+        let provider =
+            fetch_agreed::<Provider>(context.chain(), &dispute.provider).await?.context("the provider is gone")?;
         let state = lease_of(context, lease).await?;
         ("Carry out the ruling", ix::resolve_dispute(&caller, &dispute, &state, &provider, &market))
     };

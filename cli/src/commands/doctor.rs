@@ -93,7 +93,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
 
 async fn rpc(context: &Context) -> Check {
     match context.chain().slot().await {
-        Ok(slot) => ok("RPC", format!("{} answers, slot {slot}", context.url)),
+        Ok(slot) => ok("RPC", format!("{} answers, slot {slot}", context.shown_urls())),
         Err(error) => {
             fail("RPC", error.to_string(), "check --url, or set another with `millrace config set --rpc-url URL`")
         }

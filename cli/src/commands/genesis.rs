@@ -9,7 +9,7 @@ use millrace::state::{Beacons, Config, DurationBounds, OracleSet, Params, Report
 use millrace_client::ix;
 use millrace_client::token::{create_mint, MINT_LEN, TOKEN_ACCOUNT_LEN};
 use millrace_client::twin::is_twin;
-use millrace_client::{fetch, pda, Keypair, Pubkey, Signer};
+use millrace_client::{fetch_agreed, pda, Keypair, Pubkey, Signer};
 use serde::Serialize;
 
 use crate::context::{mill, Context, Quote};
@@ -314,7 +314,7 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
             ("rent", context.rent(&sizes).await?),
         ],
     })?;
-    if fetch::<Config>(chain, &pda::config()).await?.is_none() {
+    if fetch_agreed::<Config>(chain, &pda::config()).await?.is_none() {
         let args = InitializeArgs { bounds: args.profile.bounds(), params: args.params()? };
         let initialize = ix::initialize(&payer, &mint_address, &token_program, args);
         context.submit("initialize", &[initialize]).await?;
@@ -325,7 +325,7 @@ async fn init(context: &Context, args: InitArgs) -> Result<()> {
         bail!("genesis of this market is sealed; it cannot be changed from here");
     }
     for seat in &args.oracles {
-        let seats = fetch::<OracleSet>(chain, &pda::oracles()).await?.context("the oracle set is missing")?;
+        let seats = fetch_agreed::<OracleSet>(chain, &pda::oracles()).await?.context("the oracle set is missing")?;
         if seats.seats().iter().all(|taken| taken.authority != seat.authority) {
             context
                 .submit(

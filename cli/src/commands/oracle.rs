@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{bail, Context as _, Result};
 use millrace::state::{Oracle, OracleSet};
 use millrace_client::token::{balance, open_wallet, wallet};
-use millrace_client::{endpoint, fetch, ix, pda, Pubkey};
+use millrace_client::{endpoint, fetch_agreed, ix, pda, Pubkey};
 use serde::Serialize;
 
 use crate::context::{mill, Context, Quote};
@@ -102,14 +102,15 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 /// The oracle of `authority`.
 async fn of(context: &Context, authority: &Pubkey) -> Result<(Pubkey, Oracle)> {
     let key = pda::oracle(authority);
-    let oracle = fetch::<Oracle>(context.chain(), &key).await?;
+    let oracle = fetch_agreed::<Oracle>(context.chain(), &key).await?;
     Ok((key, oracle.with_context(|| format!("{authority} is no oracle; governance adds them"))?))
 }
 
 /// What a claim for `oracle` would pay now, base units: the program's own answer, on copies.
 async fn claimable(context: &Context, oracle: &Oracle) -> Result<u64> {
     let market = context.market().await?;
-    let mut set = fetch::<OracleSet>(context.chain(), &pda::oracles()).await?.context("the oracle set is missing")?;
+    let mut set =
+        fetch_agreed::<OracleSet>(context.chain(), &pda::oracles()).await?.context("the oracle set is missing")?;
     let pool = balance(context.chain(), &market.oracle_pool).await?.unwrap_or(0);
     let epoch = market.epoch_at(context.chain().unix_timestamp().await?)?;
     let mut oracle = *oracle;
@@ -119,7 +120,8 @@ async fn claimable(context: &Context, oracle: &Oracle) -> Result<u64> {
 
 async fn show(context: &Context, authority: &Pubkey) -> Result<()> {
     let (key, it) = of(context, authority).await?;
-    let set = fetch::<OracleSet>(context.chain(), &pda::oracles()).await?.context("the oracle set is missing")?;
+    let set =
+        fetch_agreed::<OracleSet>(context.chain(), &pda::oracles()).await?.context("the oracle set is missing")?;
     let seat = set.seat_of(it.seat, authority).ok();
     context.print(&Shown {
         oracle: key.to_string(),

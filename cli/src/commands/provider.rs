@@ -8,7 +8,7 @@ use anyhow::{bail, Context as _, Result};
 use millrace::instructions::RegisterProviderArgs;
 use millrace::state::{Provider, ProviderStatus};
 use millrace_client::token::{open_wallet, wallet, TOKEN_ACCOUNT_LEN};
-use millrace_client::{endpoint, fetch, fetch_all, ix, pda, Pubkey};
+use millrace_client::{endpoint, fetch_agreed, fetch_all, ix, pda, Pubkey};
 use serde::Serialize;
 
 use crate::context::{mill, Context, Quote};
@@ -185,7 +185,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 /// The provider of `authority`, or what to do without one. It lies where its first cold key put it.
 pub async fn of(context: &Context, authority: &Pubkey) -> Result<(Pubkey, Provider)> {
     let key = pda::provider(authority);
-    if let Some(provider) = fetch::<Provider>(context.chain(), &key).await? {
+    if let Some(provider) = fetch_agreed::<Provider>(context.chain(), &key).await? {
         if provider.authority == *authority {
             return Ok((key, provider));
         }
@@ -210,7 +210,7 @@ async fn list(context: &Context) -> Result<()> {
 
 async fn register(context: &Context, args: RegisterProviderArgs) -> Result<()> {
     let (authority, market) = (context.address()?, context.market().await?);
-    if fetch::<Provider>(context.chain(), &pda::provider(&authority)).await?.is_some() {
+    if fetch_agreed::<Provider>(context.chain(), &pda::provider(&authority)).await?.is_some() {
         bail!("{authority} is a provider already; see `millrace provider show`");
     }
     if args.operator == authority {
@@ -329,8 +329,9 @@ async fn propose_authority(context: &Context, pending_authority: Option<Pubkey>)
 
 async fn accept_authority(context: &Context, key: Pubkey) -> Result<()> {
     let authority = context.address()?;
-    let provider =
-        fetch::<Provider>(context.chain(), &key).await?.with_context(|| format!("{key} is not a provider account"))?;
+    let provider = fetch_agreed::<Provider>(context.chain(), &key)
+        .await?
+        .with_context(|| format!("{key} is not a provider account"))?;
     if provider.pending_authority != authority {
         bail!("{key} was not offered to {authority}; its owner does that with `millrace provider propose-authority`");
     }

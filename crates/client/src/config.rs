@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::outbox::MAX_PRIORITY_FEE_LAMPORTS;
+
 /// Environment variable that names another configuration file.
 pub const CONFIG_ENV: &str = "MILLRACE_CONFIG";
 
@@ -14,15 +16,21 @@ pub const CONFIG_ENV: &str = "MILLRACE_CONFIG";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientConfig {
-    /// JSON RPC of the cluster. Default: a local network.
-    pub url: String,
+    /// JSON RPCs of the cluster. Default: that of a local network.
+    pub urls: Vec<String>,
     /// Key file that signs and pays. Default: where `solana-keygen` writes it.
     pub keypair: PathBuf,
+    /// Most a transaction pays for priority, lamports. Default: [`MAX_PRIORITY_FEE_LAMPORTS`].
+    pub max_priority_fee_lamports: u64,
 }
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { url: "http://127.0.0.1:8899".to_string(), keypair: home().join(".config/solana/id.json") }
+        Self {
+            urls: vec!["http://127.0.0.1:8899".to_string()],
+            keypair: home().join(".config/solana/id.json"),
+            max_priority_fee_lamports: MAX_PRIORITY_FEE_LAMPORTS,
+        }
     }
 }
 
@@ -30,7 +38,7 @@ impl Default for ClientConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It is not what it should be.
-    #[error("the configuration {path} is wrong: {reason}; it may hold `url` and `keypair`, both texts", path = .path.display())]
+    #[error("the configuration {path} is wrong: {reason}; it may hold `urls`, a list, `keypair`, and `max_priority_fee_lamports`", path = .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -112,7 +120,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/config.toml");
         assert_eq!(ClientConfig::load(&path).unwrap(), ClientConfig::default());
-        let config = ClientConfig { url: "http://127.0.0.1:1".to_string(), keypair: PathBuf::from("/keys/id.json") };
+        let urls = vec!["http://127.0.0.1:1".to_string(), "http://127.0.0.1:2".to_string()];
+        let config = ClientConfig { urls, keypair: PathBuf::from("/keys/id.json"), max_priority_fee_lamports: 7 };
         config.save(&path).unwrap();
         assert_eq!(ClientConfig::load(&path).unwrap(), config);
     }
@@ -123,7 +132,7 @@ mod tests {
         let path = folder.path().join("config.toml");
         fs::write(&path, "keypair = \"~/k.json\"").unwrap();
         let config = ClientConfig::load(&path).unwrap();
-        assert_eq!((config.url, config.keypair), (ClientConfig::default().url, home().join("k.json")));
+        assert_eq!((config.urls, config.keypair), (ClientConfig::default().urls, home().join("k.json")));
     }
 
     #[test]
@@ -132,6 +141,6 @@ mod tests {
         let path = folder.path().join("config.toml");
         fs::write(&path, "rul = \"x\"").unwrap();
         let said = ClientConfig::load(&path).unwrap_err().to_string();
-        assert!(said.contains("rul") && said.contains("`url` and `keypair`"), "{said}");
+        assert!(said.contains("rul") && said.contains("`urls`, a list, `keypair`"), "{said}");
     }
 }

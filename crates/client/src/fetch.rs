@@ -48,6 +48,17 @@ pub async fn fetch<T: ZeroCopy>(chain: &dyn Chain, key: &Pubkey) -> Result<Optio
     }
 }
 
+/// The same as a strict majority of the RPCs answers: for what money is decided by.
+///
+/// # Errors
+/// As [`fetch`]; [`ChainError::Disagree`] without a majority.
+pub async fn fetch_agreed<T: ZeroCopy>(chain: &dyn Chain, key: &Pubkey) -> Result<Option<T>, ChainError> {
+    match chain.agreed(std::slice::from_ref(key)).await?.pop().flatten() {
+        Some(account) => decode(key, &account),
+        None => Ok(None),
+    }
+}
+
 /// All accounts of kind `T` that hold each `(offset, bytes)` of `filters`. Offsets count from the start of the
 /// account's data; [`field_offset`] gives that of a field.
 ///

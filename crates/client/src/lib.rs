@@ -19,10 +19,10 @@ pub mod pda;
 pub mod token;
 pub mod twin;
 
-pub use chain::{Chain, ChainError, FakeChain, RpcChain, Simulation, Status, StatusLevel};
+pub use chain::{BadRpcUrls, Chain, ChainError, FakeChain, Fate, RpcChain, Simulation, Status, StatusLevel};
 pub use error::SubmitError;
 pub use events::MillraceEvent;
-pub use fetch::{fetch, fetch_all, fetch_job};
+pub use fetch::{fetch, fetch_agreed, fetch_all, fetch_job};
 pub use outbox::Outbox;
 
 /// The program: its accounts, arguments, errors and state.

@@ -79,12 +79,13 @@ pub fn transfer_lamports(from: &Pubkey, to: &Pubkey, lamports: u64) -> Instructi
     solana_system_interface::instruction::transfer(from, to, lamports)
 }
 
-/// The balance of a token account, base units; `None` when there is no such account.
+/// The balance of a token account, base units, as a majority of the RPCs has it; `None` when there is no such account.
 ///
 /// # Errors
 /// The chain's; [`ChainError::NotWhatItShouldBe`] when it is not a token account.
 pub async fn balance(chain: &dyn Chain, account: &Pubkey) -> Result<Option<u64>, ChainError> {
-    let Some(found) = chain.account(account).await?.filter(|found| !found.data.is_empty()) else { return Ok(None) };
+    let found = chain.agreed(std::slice::from_ref(account)).await?.pop().flatten();
+    let Some(found) = found.filter(|found| !found.data.is_empty()) else { return Ok(None) };
     let amount = found
         .data
         .get(AMOUNT)

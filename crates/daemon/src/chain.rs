@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use millrace_client::{
-    Account, Chain, ChainError, Hash, MillraceEvent, Pubkey, Signature, Simulation, Status, Transaction,
+    Account, Chain, ChainError, Fate, Hash, MillraceEvent, Pubkey, Signature, Simulation, Transaction,
 };
 
 use crate::common::{RPC_REQUESTS, RPC_SECONDS};
@@ -14,21 +14,22 @@ use crate::common::{RPC_REQUESTS, RPC_SECONDS};
 pub(crate) const METHODS: &[&str] = &[
     "account",
     "accounts",
+    "agreed",
     "accounts_of",
     "latest_blockhash",
-    "block_height",
     "slot",
     "unix_timestamp",
     "simulate",
+    "recent_price",
     "send",
-    "signature_status",
+    "fate",
     "transaction_events",
     "signatures_of",
     "minimum_balance",
 ];
 
 /// What comes of it.
-pub(crate) const OUTCOMES: &[&str] = &["answered", "unreachable", "refused", "failed"];
+pub(crate) const OUTCOMES: &[&str] = &["answered", "unreachable", "refused", "disagreed", "failed"];
 
 /// A chain whose answers are counted.
 pub struct MeteredChain<C>(pub C);
@@ -46,6 +47,7 @@ impl<C: Chain> MeteredChain<C> {
             Ok(_) => "answered",
             Err(ChainError::Unreachable { .. }) => "unreachable",
             Err(ChainError::Refused { .. }) => "refused",
+            Err(ChainError::Disagree { .. }) => "disagreed",
             Err(_) => "failed",
         };
         RPC_REQUESTS.inc(&[method, outcome]);
@@ -63,6 +65,10 @@ impl<C: Chain> Chain for MeteredChain<C> {
         self.count("accounts", self.0.accounts(keys)).await
     }
 
+    async fn agreed(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
+        self.count("agreed", self.0.agreed(keys)).await
+    }
+
     async fn accounts_of(
         &self,
         program: &Pubkey,
@@ -73,10 +79,6 @@ impl<C: Chain> Chain for MeteredChain<C> {
 
     async fn latest_blockhash(&self) -> Result<(Hash, u64), ChainError> {
         self.count("latest_blockhash", self.0.latest_blockhash()).await
-    }
-
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        self.count("block_height", self.0.block_height()).await
     }
 
     async fn slot(&self) -> Result<u64, ChainError> {
@@ -91,12 +93,16 @@ impl<C: Chain> Chain for MeteredChain<C> {
         self.count("simulate", self.0.simulate(transaction)).await
     }
 
+    async fn recent_price(&self, written: &[Pubkey]) -> Result<u64, ChainError> {
+        self.count("recent_price", self.0.recent_price(written)).await
+    }
+
     async fn send(&self, transaction: &Transaction) -> Result<Signature, ChainError> {
         self.count("send", self.0.send(transaction)).await
     }
 
-    async fn signature_status(&self, signature: &Signature) -> Result<Option<Status>, ChainError> {
-        self.count("signature_status", self.0.signature_status(signature)).await
+    async fn fate(&self, signature: &Signature, last_valid_block_height: u64) -> Result<Fate, ChainError> {
+        self.count("fate", self.0.fate(signature, last_valid_block_height)).await
     }
 
     async fn transaction_events(&self, signature: &Signature) -> Result<Vec<MillraceEvent>, ChainError> {

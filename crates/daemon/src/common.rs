@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use millrace_client::metrics as client;
+
 use crate::chain::{METHODS, OUTCOMES as RPC_OUTCOMES};
 use crate::metric::{Metric, SECONDS};
 use crate::outbox::OUTCOMES as OUTBOX_OUTCOMES;
@@ -29,6 +31,12 @@ crate::catalog! {
         .by("method", METHODS).by("outcome", RPC_OUTCOMES);
     RPC_SECONDS = Metric::histogram("millrace_rpc_request_seconds", SECONDS,
         "Time the chain's RPC took to answer, whatever the answer.").by("method", METHODS);
+    RPC_ENDPOINT_REQUESTS = Metric::counter(client::RPC_ENDPOINT_REQUESTS,
+        "Requests to one RPC endpoint, by what came of them; those of questions that others decided first are not counted.")
+        .by("outcome", client::RPC_ENDPOINT_OUTCOMES).by_what_is_here(&["endpoint"]);
+    RPC_ENDPOINT_BEHIND = Metric::gauge(client::RPC_ENDPOINT_BEHIND,
+        "Slots by which an RPC endpoint is behind what most of them have reached; where there are several.")
+        .by_what_is_here(&["endpoint"]);
 
     OUTBOX_SUBMISSIONS = Metric::counter("millrace_outbox_submissions_total",
         "Transactions submitted, by what came of them: landed, refused by the program or the cluster, expired in no block, \
@@ -37,7 +45,7 @@ crate::catalog! {
     OUTBOX_PENDING = Metric::gauge("millrace_outbox_pending", "Transactions under way whose end is not known.");
     OUTBOX_OLDEST_SECONDS = Metric::gauge("millrace_outbox_oldest_pending_seconds",
         "Age of the oldest transaction under way; 0 without any.");
-    OUTBOX_RESENT = Metric::counter(millrace_client::metrics::OUTBOX_RESENT, "Sendings of a transaction after its first.");
+    OUTBOX_RESENT = Metric::counter(client::OUTBOX_RESENT, "Sendings of a transaction after its first.");
 
     CONNECTIONS = Metric::gauge("millrace_http_connections", "Connections of other daemons and customers open now.");
     CONNECTIONS_CUT = Metric::counter("millrace_http_connections_cut_total",

@@ -47,6 +47,11 @@ impl Outbox {
         Ok(Self { inner: Inner::open(path)?, under_way: Arc::default() })
     }
 
+    /// As [`Inner::with_max_priority_fee`].
+    pub fn with_max_priority_fee(self, lamports: u64) -> Self {
+        Self { inner: self.inner.with_max_priority_fee(lamports), ..self }
+    }
+
     /// As [`Inner::submit`].
     ///
     /// # Errors

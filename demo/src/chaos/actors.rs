@@ -84,7 +84,7 @@ impl Actor {
             // Where no link can be cut, an unreachable process comes closest.
             Blow::Cut if self.host.set_link(false)? => {}
             Blow::Cut | Blow::Freeze => self.daemon.as_ref().context("it does not run")?.freeze(),
-            Blow::Illness(_) => {}
+            Blow::Weather(_) => {}
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Actor {
             Some(Blow::Kill) => self.run()?,
             Some(Blow::Cut) if self.host.set_link(true)? => {}
             Some(Blow::Cut | Blow::Freeze) => self.daemon.as_ref().context("it does not run")?.thaw(),
-            Some(Blow::Illness(_)) | None => {}
+            Some(Blow::Weather(_)) | None => {}
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub struct Comparison {
 /// # Errors
 /// When the chain or a journal cannot be read.
 pub async fn compare(stage: &Stage, url: &str, oracles: &[String]) -> Result<Comparison> {
-    let (chain, mut found) = (RpcChain::new(url), Comparison::default());
+    let (chain, mut found) = (RpcChain::new(&[url.to_owned()])?, Comparison::default());
     let mut signed: BTreeMap<(usize, u64), Root> = BTreeMap::new();
     for (place, name) in oracles.iter().enumerate() {
         for signature in chain.signatures_of(&pda::oracle(&stage.address(name)), None).await? {

@@ -22,6 +22,7 @@ use clap::Parser;
 use millrace_demo::answers::text;
 use millrace_demo::stage::Stage;
 use millrace_demo::STOPPED;
+use millrace_faults::Weather;
 
 use actors::Actor;
 use customers::{Counts, Customer};
@@ -336,8 +337,8 @@ impl Storm<'_> {
                 Victim::Oracle(number) => oracles.get_mut(number),
                 Victim::Agent(number) => agents.get_mut(number),
                 Victim::Rpc(number) => {
-                    let Blow::Illness(illness) = mishap.blow else { continue };
-                    self.rpcs.set(number, begins.then_some(illness))?;
+                    let Blow::Weather(weather) = mishap.blow else { continue };
+                    self.rpcs.set(number, if begins { weather } else { Weather::Clear })?;
                     continue;
                 }
             };

@@ -1,5 +1,6 @@
 //! What goes wrong, when, and for how long: made of a seed alone, so that a run can be had again.
 
+use millrace_faults::Weather;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -34,8 +35,8 @@ pub enum Blow {
     Freeze,
     /// Its link cut: nothing comes in or goes out.
     Cut,
-    /// An RPC that is ill in one of so many ways, from 0.
-    Illness(usize),
+    /// Bad weather at an RPC.
+    Weather(Weather),
 }
 
 /// One thing that goes wrong, milliseconds from the beginning.
@@ -54,9 +55,6 @@ pub struct Mishap {
 /// Time after a mishap until its victim counts as well again, milliseconds: an oracle that starts reads the chain and
 /// votes on no epoch that ended before.
 pub const REST_MILLIS: u64 = 6_000;
-
-/// Kinds of ill RPCs.
-pub const ILLNESSES: usize = 7;
 
 /// What goes wrong in `secs` seconds.
 pub fn plan(seed: u64, secs: u64, cast: Cast) -> Vec<Mishap> {
@@ -83,7 +81,7 @@ fn draw(rng: &mut StdRng, from_millis: u64, cast: Cast) -> Mishap {
         _ => Victim::Rpc(rng.random_range(0..cast.rpcs)),
     };
     let blow = match victim {
-        Victim::Rpc(_) => Blow::Illness(rng.random_range(0..ILLNESSES)),
+        Victim::Rpc(_) => Blow::Weather(Weather::draw(rng)),
         _ => [Blow::Kill, Blow::Freeze, Blow::Cut][rng.random_range(0..3)],
     };
     // Mostly short, at times long enough that a node's lease fails.
@@ -139,6 +137,6 @@ mod tests {
                 assert!(mishaps.iter().any(|it| it.blow == blow && alike(&it.victim)), "{blow:?}");
             }
         }
-        assert!(mishaps.iter().any(|it| matches!(it.blow, Blow::Illness(_))));
+        assert!(mishaps.iter().any(|it| matches!(it.blow, Blow::Weather(_))));
     }
 }

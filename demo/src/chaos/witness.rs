@@ -35,7 +35,7 @@ impl Witness {
     /// # Errors
     /// When the chain cannot be read, or speaks of a lease nobody was awarded.
     pub async fn hear(url: &str, customers: &[Pubkey]) -> Result<Self> {
-        let (chain, mut witness) = (RpcChain::new(url), Self::default());
+        let (chain, mut witness) = (RpcChain::new(&[url.to_owned()])?, Self::default());
         for customer in customers {
             for signature in chain.signatures_of(customer, None).await? {
                 for event in chain.transaction_events(&signature).await? {

@@ -14,8 +14,8 @@ use millrace::instruction::{ApplyOracleLeaf, LatchBeacon, OpenBeacon, SignReport
 use millrace::instructions::{ApplyOracleLeafArgs, SignReportArgs};
 use millrace::state::{Beacons, Config, Node, NodeClass, Oracle, OracleSet, Provider, Reports};
 use millrace_client::{
-    endpoint, fetch, pda, Account, Chain, ChainError, FakeChain, Hash, Keypair, MillraceError, MillraceEvent, Pubkey,
-    Signature, Signer, Simulation, Status, StatusLevel, Transaction, TransactionError, PROGRAM_ID,
+    endpoint, fetch, pda, Account, Chain, ChainError, FakeChain, Fate, Hash, Keypair, MillraceError, MillraceEvent,
+    Pubkey, Signature, Signer, Simulation, Status, StatusLevel, Transaction, TransactionError, PROGRAM_ID,
 };
 use millrace_core::hash::sha256;
 use millrace_core::leaves::OracleLeaf;
@@ -198,6 +198,10 @@ impl Chain for ToyChain {
         self.accounts.accounts(keys).await
     }
 
+    async fn agreed(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
+        self.accounts(keys).await
+    }
+
     async fn program_accounts(
         &self,
         discriminator: &[u8],
@@ -219,10 +223,6 @@ impl Chain for ToyChain {
         Ok((Hash::new_from_array(sha256(&[&slot.to_le_bytes()])), slot + 150))
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        Ok(self.slot_now())
-    }
-
     async fn slot(&self) -> Result<u64, ChainError> {
         Ok(self.slot_now())
     }
@@ -236,6 +236,10 @@ impl Chain for ToyChain {
         Ok(Simulation { error, units: 10_000, logs: Vec::new() })
     }
 
+    async fn recent_price(&self, _: &[Pubkey]) -> Result<u64, ChainError> {
+        Ok(0)
+    }
+
     async fn send(&self, transaction: &Transaction) -> Result<Signature, ChainError> {
         let signature = transaction.signatures[0];
         if self.landed.lock().unwrap().contains_key(&signature) {
@@ -247,8 +251,9 @@ impl Chain for ToyChain {
         Ok(signature)
     }
 
-    async fn signature_status(&self, signature: &Signature) -> Result<Option<Status>, ChainError> {
-        Ok(self.landed.lock().unwrap().get(signature).cloned())
+    async fn fate(&self, signature: &Signature, last_valid_block_height: u64) -> Result<Fate, ChainError> {
+        let status = self.landed.lock().unwrap().get(signature).cloned();
+        Ok(Fate::of(self.slot_now(), status, last_valid_block_height))
     }
 
     async fn transaction_events(&self, signature: &Signature) -> Result<Vec<MillraceEvent>, ChainError> {

@@ -2,7 +2,7 @@
 
 use anyhow::{bail, Context as _, Result};
 use millrace::state::{Job, Lease, LeaseState, Provider};
-use millrace_client::{fetch, fetch_job, ix, pda, MillraceError, Pubkey, SubmitError};
+use millrace_client::{fetch_agreed, fetch_job, ix, pda, MillraceError, Pubkey, SubmitError};
 
 use super::show;
 use crate::context::{mill, Context, Quote};
@@ -32,7 +32,7 @@ pub async fn own(context: &Context, id: u64) -> Result<Own> {
 /// The first lease of a job, if it was awarded.
 pub async fn lease(context: &Context, job: &Pubkey) -> Result<Option<(Pubkey, Lease)>> {
     let key = pda::lease(job, 0);
-    Ok(fetch::<Lease>(context.chain(), &key).await?.map(|lease| (key, lease)))
+    Ok(fetch_agreed::<Lease>(context.chain(), &key).await?.map(|lease| (key, lease)))
 }
 
 async fn own_lease(context: &Context, id: u64) -> Result<(Own, Pubkey, Lease)> {
@@ -54,7 +54,7 @@ pub async fn award_best(context: &Context, own: &Own) -> Result<bool> {
         match context.submit("award", &[award]).await {
             Ok(_) => return Ok(true),
             Err(error) if refused_with(&error, MillraceError::BidBroken) => {
-                let provider = fetch::<Provider>(context.chain(), &bid.provider).await?;
+                let provider = fetch_agreed::<Provider>(context.chain(), &bid.provider).await?;
                 let next_claim = provider.context("the bidder's provider account is not there")?.next_claim;
                 let drop = ix::drop_broken_bid(&payer, &own.key, &job, bid, next_claim);
                 context.submit("drop broken bid", &[drop]).await?;
@@ -118,7 +118,8 @@ pub async fn stop(context: &Context, id: u64) -> Result<()> {
 /// `millrace job exit`.
 pub async fn exit(context: &Context, id: u64) -> Result<()> {
     let (_, key, lease) = own_lease(context, id).await?;
-    let provider = fetch::<Provider>(context.chain(), &lease.provider).await?.context("the provider is closed")?;
+    let provider =
+        fetch_agreed::<Provider>(context.chain(), &lease.provider).await?.context("the provider is closed")?;
     let opens_at = lease.last_leaf_at.max(lease.started_at) + lease.terms.oracle_outage_secs;
     let wait = opens_at - context.chain().unix_timestamp().await?;
     if wait > 0 {
@@ -146,8 +147,9 @@ pub async fn cancel(context: &Context, id: u64) -> Result<()> {
 /// Sweeps the fees due and closes the job, in one transaction.
 pub async fn sweep_and_close(context: &Context, own: &Own) -> Result<()> {
     let market = context.market_accounts().await?;
-    let customer =
-        fetch::<millrace::state::Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?;
+    let customer = fetch_agreed::<millrace::state::Customer>(context.chain(), &own.customer)
+        .await?
+        .context("the escrow is closed")?;
     let mut instructions = Vec::new();
     if customer.fee_due > 0 {
         instructions.push(ix::sweep_fees(&own.customer, &market));

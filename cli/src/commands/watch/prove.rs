@@ -7,7 +7,7 @@ use anyhow::{bail, Context as _, Result};
 use millrace::instructions::{OpenCaseArgs, ProveEntryArgs, ProveLinkArgs};
 use millrace::state::{Config, FraudCase, Node, Provider};
 use millrace_client::token::{open_wallet, wallet};
-use millrace_client::{fetch, fetch_all, ix, pda, Pubkey};
+use millrace_client::{fetch, fetch_agreed, fetch_all, ix, pda, Pubkey};
 use serde::Serialize;
 
 use super::recheck::{Cheat, Fraud, Signed};
@@ -53,7 +53,7 @@ pub async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<
     let chain = context.chain();
     let node =
         fetch::<Node>(chain, &cheat.node()).await?.with_context(|| format!("node {} is closed", cheat.node()))?;
-    let provider = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
+    let provider = fetch_agreed::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let case_key = open(context, market, &node.provider, &cheat.signed).await?;
     let case = read(context, &case_key).await?;
     if !case.is_done() {
@@ -70,7 +70,7 @@ pub async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<
         let execute = ix::execute_slash(&case_key, &case, &provider, &market.into(), &others);
         context.submit("execute slash", &[execute]).await?;
     }
-    let after = fetch::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
+    let after = fetch_agreed::<Provider>(chain, &node.provider).await?.context("the provider is closed")?;
     let slashed_amount = after.slashed_total.saturating_sub(provider.slashed_total);
     let split = millrace_core::slash::split_slash(slashed_amount, market.params.bounty_bps)
         .context("the bounty is out of bounds")?;

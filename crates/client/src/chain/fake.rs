@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Chain, ChainError, Simulation, Status};
+use super::{Chain, ChainError, Fate, Simulation, Status, BLOCKHASH_BLOCKS};
 use crate::{Account, Hash, MillraceEvent, Pubkey, Signature, Transaction};
 
 #[derive(Default)]
@@ -16,6 +16,7 @@ struct Inner {
     sent: Vec<Transaction>,
     statuses: HashMap<Signature, Status>,
     simulation: Option<Simulation>,
+    recent_price: u64,
 }
 
 /// Accounts and a clock, set by the test. Transactions handed in are kept to be looked at: they change nothing, and
@@ -24,9 +25,6 @@ struct Inner {
 pub struct FakeChain {
     inner: Mutex<Inner>,
 }
-
-/// Blocks a blockhash stays valid.
-const BLOCKHASH_BLOCKS: u64 = 150;
 
 impl FakeChain {
     /// An empty chain at slot zero and second zero.
@@ -68,6 +66,11 @@ impl FakeChain {
         self.inner().simulation = Some(simulation);
     }
 
+    /// Says what recent transactions paid for priority, millionths of a lamport a compute unit.
+    pub fn set_recent_price(&self, price: u64) {
+        self.inner().recent_price = price;
+    }
+
     /// Says what became of a transaction.
     pub fn set_status(&self, signature: Signature, status: Status) {
         self.inner().statuses.insert(signature, status);
@@ -88,6 +91,10 @@ impl Chain for FakeChain {
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
         let inner = self.inner();
         Ok(keys.iter().map(|key| inner.accounts.get(key).cloned()).collect())
+    }
+
+    async fn agreed(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
+        self.accounts(keys).await
     }
 
     async fn accounts_of(
@@ -111,10 +118,6 @@ impl Chain for FakeChain {
         Ok((Hash::new_from_array(bytes), slot.saturating_add(BLOCKHASH_BLOCKS)))
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        Ok(self.inner().slot)
-    }
-
     async fn slot(&self) -> Result<u64, ChainError> {
         Ok(self.inner().slot)
     }
@@ -127,14 +130,19 @@ impl Chain for FakeChain {
         self.inner().simulation.clone().ok_or(ChainError::Fake("simulate a transaction"))
     }
 
+    async fn recent_price(&self, _written: &[Pubkey]) -> Result<u64, ChainError> {
+        Ok(self.inner().recent_price)
+    }
+
     async fn send(&self, transaction: &Transaction) -> Result<Signature, ChainError> {
         let signature = transaction.signatures.first().copied().unwrap_or_default();
         self.inner().sent.push(transaction.clone());
         Ok(signature)
     }
 
-    async fn signature_status(&self, signature: &Signature) -> Result<Option<Status>, ChainError> {
-        Ok(self.inner().statuses.get(signature).cloned())
+    async fn fate(&self, signature: &Signature, last_valid_block_height: u64) -> Result<Fate, ChainError> {
+        let inner = self.inner();
+        Ok(Fate::of(inner.slot, inner.statuses.get(signature).cloned(), last_valid_block_height))
     }
 
     async fn transaction_events(&self, signature: &Signature) -> Result<Vec<MillraceEvent>, ChainError> {

@@ -6,6 +6,7 @@
 //! is it signed anew. A crash leaves a row whose end is not known; [`Outbox::reconcile`] finds it out, and so does
 //! the next submission of the same thing.
 
+mod budget;
 mod journal;
 
 use std::collections::HashSet;
@@ -16,7 +17,6 @@ use std::time::Duration;
 use millrace::state::Config;
 use millrace_journal::crash::{self, When};
 use sha2::{Digest, Sha256};
-use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::error::InstructionError;
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, Instant};
@@ -24,9 +24,10 @@ use tracing::{debug, warn};
 
 use crate::error::MAX_TRANSACTION_LEN;
 use crate::{
-    fetch, pda, Chain, ChainError, Instruction, Keypair, Pubkey, Signature, Signer, StatusLevel, SubmitError,
+    fetch_agreed, pda, Chain, ChainError, Fate, Instruction, Keypair, Pubkey, Signature, Signer, SubmitError,
     Transaction, TransactionError,
 };
+use budget::Budget;
 
 pub use journal::Settled;
 use journal::{Deployment, Journal, Pending, Recorded};
@@ -43,10 +44,8 @@ const SLOW_AFTER: Duration = Duration::from_secs(3);
 const RESEND: Duration = Duration::from_secs(2);
 /// How long the chain may be silent before a submission returns undecided.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Most compute units of a transaction.
-const MAX_COMPUTE_UNITS: u32 = 1_400_000;
-/// Compute units added to what a simulation used: the state may have changed when the transaction lands.
-const SPARE_COMPUTE_UNITS: u64 = 20_000;
+/// Most a transaction pays for priority unless another cap is set, lamports.
+pub const MAX_PRIORITY_FEE_LAMPORTS: u64 = 100_000;
 
 /// A journal of transactions for one chain. Many may be on their way at once; several processes may share the file,
 /// even for different chains.
@@ -56,6 +55,7 @@ pub struct Outbox {
     deployment: OnceCell<Deployment>,
     /// Rows some task of this process looks after. Pending rows outside it were left by a crash.
     in_hand: Arc<Mutex<HashSet<i64>>>,
+    max_priority_fee_lamports: u64,
 }
 
 /// What became of a transaction a crash left behind.
@@ -98,14 +98,24 @@ impl Outbox {
     /// # Errors
     /// [`SubmitError::Journal`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SubmitError> {
-        Ok(Self { journal: Journal::open(path.as_ref())?, deployment: OnceCell::new(), in_hand: Arc::default() })
+        Ok(Self {
+            journal: Journal::open(path.as_ref())?,
+            deployment: OnceCell::new(),
+            in_hand: Arc::default(),
+            max_priority_fee_lamports: MAX_PRIORITY_FEE_LAMPORTS,
+        })
+    }
+
+    /// The same, with another cap on what a transaction pays for priority; zero for none.
+    pub fn with_max_priority_fee(self, lamports: u64) -> Self {
+        Self { max_priority_fee_lamports: lamports, ..self }
     }
 
     /// Signs `instructions` and sees them through: returns once a confirmed block took them.
     ///
-    /// A compute limit is put in front unless they bring one: what a simulation used, and some to spare. When a crash
-    /// left the same label, payer and instructions undecided, their end is found out first, and if they landed, that
-    /// signature is the answer and nothing is sent.
+    /// A compute limit is put in front unless they bring one: what a simulation used, and some to spare; and a price for
+    /// priority where others pay one. When a crash left the same label, payer and instructions undecided, their end is
+    /// found out first, and if they landed, that signature is the answer and nothing is sent.
     ///
     /// Dropping the future stops looking after the transaction, but does not call it back.
     ///
@@ -126,20 +136,25 @@ impl Outbox {
                 return Ok(row.signature);
             }
         }
-        let mut budgeted = with_compute_limit(chain, instructions, &payer.pubkey()).await?;
-        let most = limited(MAX_COMPUTE_UNITS, instructions);
-        let keys = signing_keys(&budgeted, payer, signers)?;
+        let mut budget = Budget::of(chain, instructions, payer.pubkey(), self.max_priority_fee_lamports).await?;
+        let keys = signing_keys(instructions, payer, signers)?;
+        let mut is_late = false;
         for _ in 0..MAX_SIGNINGS {
+            budget.price(chain, is_late).await;
+            let budgeted = budget.instructions();
             let (row, _guard) = self.sign_and_record(chain, label, (deployment, intent), &budgeted, &keys).await?;
+            is_late = false;
             match self.see_through(chain, &row).await? {
                 End::Landed => return Ok(row.signature),
                 // Nothing was changed but the fee paid: what it reads has grown since the simulation.
-                End::Failed(error) if may_lack_units(&error) && !brings_limit(instructions) && budgeted != most => {
+                End::Failed(error) if may_lack_units(&error) && budget.widen() => {
                     warn!(label, signature = %row.signature, %error, "signing anew with the most compute units");
-                    budgeted.clone_from(&most);
                 }
                 End::Failed(error) => return Err(SubmitError::explain(error, &budgeted, &[])),
-                End::Expired => warn!(label, signature = %row.signature, "no block took it in time: signing anew"),
+                End::Expired => {
+                    warn!(label, signature = %row.signature, "no block took it in time: signing anew");
+                    is_late = true;
+                }
             }
         }
         Err(SubmitError::Expired { label: label.to_string(), signings: MAX_SIGNINGS })
@@ -177,7 +192,9 @@ impl Outbox {
         if let Some(deployment) = self.deployment.get() {
             return Ok(*deployment);
         }
-        let Some(config) = fetch::<Config>(chain, &pda::config()).await? else { return Ok(Deployment::default()) };
+        let Some(config) = fetch_agreed::<Config>(chain, &pda::config()).await? else {
+            return Ok(Deployment::default());
+        };
         Ok(*self.deployment.get_or_init(|| async { config.deployment_id }).await)
     }
 
@@ -280,15 +297,12 @@ impl Outbox {
 
 /// The end of a transaction, `None` while it is open.
 async fn look(chain: &dyn Chain, row: &Pending) -> Result<Option<End>, ChainError> {
-    // The height is read before the status: a block within the limit is then already seen by the status.
-    let height = chain.block_height().await?;
-    match chain.signature_status(&row.signature).await? {
-        Some(status) if status.level >= StatusLevel::Confirmed => {
-            Ok(Some(status.error.map_or(End::Landed, End::Failed)))
-        }
-        Some(_) => Ok(None),
-        None => Ok((height > row.last_valid_block_height).then_some(End::Expired)),
-    }
+    Ok(match chain.fate(&row.signature, row.last_valid_block_height).await? {
+        Fate::Landed => Some(End::Landed),
+        Fate::Failed(error) => Some(End::Failed(error)),
+        Fate::Expired => Some(End::Expired),
+        Fate::Open => None,
+    })
 }
 
 /// What makes two submissions the same thing.
@@ -310,32 +324,6 @@ fn intent_of(label: &str, instructions: &[Instruction], payer: &Pubkey) -> [u8; 
         }
     }
     hash.finalize().into()
-}
-
-/// Simulates, and puts the compute limit in front unless the instructions bring one.
-async fn with_compute_limit(
-    chain: &dyn Chain,
-    instructions: &[Instruction],
-    payer: &Pubkey,
-) -> Result<Vec<Instruction>, SubmitError> {
-    if brings_limit(instructions) {
-        simulate(chain, instructions, payer).await?;
-        return Ok(instructions.to_vec());
-    }
-    let used = simulate(chain, &limited(MAX_COMPUTE_UNITS, instructions), payer).await?;
-    let units = used.saturating_add(used / 5).saturating_add(SPARE_COMPUTE_UNITS);
-    Ok(limited(u32::try_from(units).unwrap_or(MAX_COMPUTE_UNITS).min(MAX_COMPUTE_UNITS), instructions))
-}
-
-/// Whether the instructions bring a compute limit of their own.
-fn brings_limit(instructions: &[Instruction]) -> bool {
-    instructions.iter().any(|instruction| instruction.program_id == solana_compute_budget_interface::ID)
-}
-
-/// The instructions with a compute limit in front.
-fn limited(units: u32, instructions: &[Instruction]) -> Vec<Instruction> {
-    let limit = ComputeBudgetInstruction::set_compute_unit_limit(units);
-    std::iter::once(limit).chain(instructions.iter().cloned()).collect()
 }
 
 /// Whether too few compute units may be the reason: the runtime calls them used up, or the program not completed.

@@ -9,7 +9,7 @@ use bytemuck::Zeroable;
 use millrace::state::Config;
 use millrace_client::fetch::to_account;
 use millrace_client::{
-    pda, Account, Chain, ChainError, Hash, MillraceEvent, Pubkey, Signature, Simulation, Status, StatusLevel,
+    pda, Account, Chain, ChainError, Fate, Hash, MillraceEvent, Pubkey, Signature, Simulation, Status, StatusLevel,
     Transaction, TransactionError,
 };
 use tokio::sync::Notify;
@@ -59,6 +59,9 @@ pub struct State {
     /// Blocks that pass at the next questions for the height.
     pub blocks: VecDeque<u64>,
     pub simulation: Simulation,
+    /// What recent transactions paid, and the accounts that was asked for.
+    pub recent_price: u64,
+    pub priced: Vec<Pubkey>,
     pub fails_with: Option<TransactionError>,
 }
 
@@ -128,7 +131,7 @@ impl State {
         let signature = transaction.signatures[0];
         // The rule under test: nothing is signed anew while what was signed before could still land.
         for earlier in self.sent.iter().filter(|earlier| earlier.signatures[0] != signature) {
-            let same_thing = earlier.message.instructions == transaction.message.instructions;
+            let same_thing = earlier.message.instructions.last() == transaction.message.instructions.last();
             let is_alive = self.height <= self.last_valid(earlier) && !self.ledger.contains_key(&earlier.signatures[0]);
             assert!(!(same_thing && is_alive), "signed anew while {} could still land", earlier.signatures[0]);
         }
@@ -158,13 +161,18 @@ impl State {
 
 #[async_trait]
 impl Chain for Rough {
-    async fn account(&self, key: &Pubkey) -> Result<Option<Account>, ChainError> {
-        let deployment_id = self.state.lock().unwrap().deployment_id.filter(|_| *key == pda::config());
-        Ok(deployment_id.map(|deployment_id| to_account(&Config { deployment_id, ..Config::zeroed() }, &[])))
+    async fn account(&self, _key: &Pubkey) -> Result<Option<Account>, ChainError> {
+        panic!("the outbox decides by what the majority says");
     }
 
-    async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
-        Ok(vec![None; keys.len()])
+    async fn accounts(&self, _keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
+        panic!("the outbox decides by what the majority says");
+    }
+
+    async fn agreed(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
+        let deployment_id = self.state.lock().unwrap().deployment_id;
+        let config = deployment_id.map(|deployment_id| Config { deployment_id, ..Config::zeroed() });
+        Ok(keys.iter().map(|key| config.filter(|_| *key == pda::config()).map(|it| to_account(&it, &[]))).collect())
     }
 
     async fn accounts_of(
@@ -186,14 +194,6 @@ impl Chain for Rough {
         .await
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        self.call(|state, _| {
-            let blocks = state.blocks.pop_front().unwrap_or(1);
-            (0..blocks).map(|_| state.next_block()).last().unwrap_or(state.height)
-        })
-        .await
-    }
-
     async fn slot(&self) -> Result<u64, ChainError> {
         Ok(self.state.lock().unwrap().height)
     }
@@ -206,13 +206,27 @@ impl Chain for Rough {
         self.call(|state, _| state.simulation.clone()).await
     }
 
+    async fn recent_price(&self, written: &[Pubkey]) -> Result<u64, ChainError> {
+        let mut state = self.state.lock().unwrap();
+        state.priced.extend(written);
+        Ok(state.recent_price)
+    }
+
     async fn send(&self, transaction: &Transaction) -> Result<Signature, ChainError> {
         assert!(transaction.is_signed());
         self.call(|state, packet| state.hand_in(transaction, packet)).await
     }
 
-    async fn signature_status(&self, signature: &Signature) -> Result<Option<Status>, ChainError> {
-        self.call(|state, _| state.ledger.get(signature).cloned()).await
+    /// Two calls: the script may come between the height and the status.
+    async fn fate(&self, signature: &Signature, last_valid_block_height: u64) -> Result<Fate, ChainError> {
+        let height = self
+            .call(|state, _| {
+                let blocks = state.blocks.pop_front().unwrap_or(1);
+                (0..blocks).map(|_| state.next_block()).last().unwrap_or(state.height)
+            })
+            .await?;
+        let status = self.call(|state, _| state.ledger.get(signature).cloned()).await?;
+        Ok(Fate::of(height, status, last_valid_block_height))
     }
 
     async fn transaction_events(&self, signature: &Signature) -> Result<Vec<MillraceEvent>, ChainError> {
