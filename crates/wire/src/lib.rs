@@ -18,7 +18,7 @@ pub mod server;
 pub mod signature;
 pub mod tls;
 
-pub use client::{SignedClient, WireError};
+pub use client::{transfer_time, SignedClient, WireError};
 pub use error::ApiError;
 pub use link::Link;
 pub use sealed::Sealed;
