@@ -5,6 +5,7 @@ mod actors;
 mod customers;
 mod journals;
 mod net;
+mod noticed;
 mod plan;
 mod rpcs;
 mod steps;
@@ -15,10 +16,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
+use millrace_client::pda;
 use millrace_demo::answers::text;
 use millrace_demo::stage::Stage;
 use millrace_demo::STOPPED;
@@ -27,6 +29,7 @@ use millrace_faults::Weather;
 use actors::Actor;
 use customers::{Counts, Customer};
 use net::Network;
+use noticed::Harm;
 use plan::{plan, Blow, Cast, Mishap, Victim};
 use rpcs::Rpcs;
 use steps::Mortal;
@@ -137,13 +140,13 @@ fn run(args: &Args, network: &Network) -> Result<bool> {
         }
     });
     let storm = Storm { stage: &stage, args, rpcs: &rpcs, counts: Counts::default(), is_over: AtomicBool::new(false) };
-    storm.pass(&mishaps, &mut oracles, &mut agents)?;
+    let harms = storm.pass(&mishaps, &mut oracles, &mut agents)?;
     let Storm { counts, .. } = storm;
     drop((agents, oracles));
 
     stage.announce("The books, read from the chain itself");
     stage.url = real_url;
-    verdict::give(&stage, &oracle_names(args), &customer_names(args), &counts)
+    verdict::give(&stage, &oracle_names(args), &customer_names(args), &counts, &harms)
 }
 
 fn oracle_name(number: usize) -> String {
@@ -277,7 +280,7 @@ struct Storm<'a> {
 
 impl Storm<'_> {
     /// Lets customers buy and mishaps happen, then waits until all that was begun is ended.
-    fn pass(&self, mishaps: &[Mishap], oracles: &mut [Actor], agents: &mut [Actor]) -> Result<()> {
+    fn pass(&self, mishaps: &[Mishap], oracles: &mut [Actor], agents: &mut [Actor]) -> Result<Vec<Harm>> {
         thread::scope(|scope| {
             let buy = |(number, who): (usize, String)| {
                 scope.spawn(move || {
@@ -287,18 +290,22 @@ impl Storm<'_> {
             };
             let customers: Vec<_> = customer_names(self.args).into_iter().enumerate().map(buy).collect();
             let torment = match self.args.steps {
-                true => self.every_step(oracles, agents),
+                true => self.every_step(oracles, agents).map(|()| Vec::new()),
                 false => self.torment(mishaps, oracles, agents),
             };
             self.is_over.store(true, Ordering::Relaxed);
-            let ended =
-                torment.and_then(|()| self.calm(|| customers.iter().all(|it| it.is_finished()), oracles, agents));
+            let ended = torment.and_then(|harms| {
+                self.calm(|| customers.iter().all(|it| it.is_finished()), oracles, agents).map(|()| harms)
+            });
             if ended.is_err() {
                 // Customers see it, and are joined at the end of this scope.
                 STOPPED.store(true, Ordering::Relaxed);
             }
-            ended?;
-            customers.into_iter().try_for_each(|it| it.join().map_err(|_| anyhow::anyhow!("a customer panicked"))?)
+            let harms = ended?;
+            let join =
+                |it: thread::ScopedJoinHandle<'_, _>| it.join().map_err(|_| anyhow::anyhow!("a customer panicked"))?;
+            customers.into_iter().try_for_each(join)?;
+            Ok(harms)
         })
     }
 
@@ -322,7 +329,7 @@ impl Storm<'_> {
         }
     }
 
-    fn torment(&self, mishaps: &[Mishap], oracles: &mut [Actor], agents: &mut [Actor]) -> Result<()> {
+    fn torment(&self, mishaps: &[Mishap], oracles: &mut [Actor], agents: &mut [Actor]) -> Result<Vec<Harm>> {
         let end_millis = self.args.secs * 1_000;
         let mut moments: Vec<(u64, bool, &Mishap)> = Vec::new();
         for mishap in mishaps {
@@ -330,7 +337,7 @@ impl Storm<'_> {
             moments.push((mishap.until_millis.min(end_millis), false, mishap));
         }
         moments.sort_by_key(|(at_millis, begins, _)| (*at_millis, *begins));
-        let (began, mut told) = (Instant::now(), 0);
+        let (began, mut told, mut harms) = (Instant::now(), 0, Vec::new());
         for (at_millis, begins, mishap) in moments {
             self.rest_until(began, at_millis, &mut told, oracles, agents)?;
             let victim = match mishap.victim {
@@ -345,8 +352,16 @@ impl Storm<'_> {
             let victim = victim.context("the plan names nobody")?;
             let done = if begins { victim.harm(mishap.blow) } else { victim.heal() };
             done.with_context(|| format!("{}: {:?}", victim.name, mishap.blow))?;
+            if let (Victim::Agent(number), true) = (mishap.victim, begins) {
+                harms.push(Harm {
+                    provider: pda::provider(&self.stage.address(&provider_name(number))).to_string(),
+                    at: SystemTime::now(),
+                    lasted: Duration::from_millis(mishap.until_millis.min(end_millis).saturating_sub(at_millis)),
+                });
+            }
         }
-        self.rest_until(began, end_millis, &mut told, oracles, agents)
+        self.rest_until(began, end_millis, &mut told, oracles, agents)?;
+        Ok(harms)
     }
 
     /// Waits until `at_millis`, and sees that nobody ends who was not killed.

@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use crate::customers::Counts;
 use crate::journals;
+use crate::noticed::{self, Harm};
 use crate::witness::Witness;
 
 /// Says how it ended, in its last line for machines. Returns whether all is right.
-pub fn give(stage: &Stage, oracles: &[String], customers: &[String], counts: &Counts) -> Result<bool> {
+pub fn give(stage: &Stage, oracles: &[String], customers: &[String], counts: &Counts, harms: &[Harm]) -> Result<bool> {
     let keys: Vec<Pubkey> = customers.iter().map(|customer| pda::customer(&stage.address(customer))).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let witness = runtime.block_on(Witness::hear(&stage.url, &keys))?;
@@ -52,6 +53,15 @@ pub fn give(stage: &Stage, oracles: &[String], customers: &[String], counts: &Co
         journals.signatures,
         oracles.len()
     ));
+    let delays = noticed::delays(stage, oracles, harms)?;
+    if let (Some(median), Some(slowest)) = (delays.get(delays.len() / 2), delays.last()) {
+        stage.tell(format!(
+            "oracles noticed {} times that an agent was gone: half of them within {:.1} s, all within {:.1} s",
+            delays.len(),
+            median.as_secs_f64(),
+            slowest.as_secs_f64()
+        ));
+    }
     for wrong in &journals.wrong {
         stage.tell(format!("journals: {wrong}"));
     }

@@ -80,6 +80,8 @@ pub struct LeaseWatch {
     phase: Option<JobPhase>,
     /// The first answer that ended it, and when it was heard.
     ended: Option<(Sighting, u64)>,
+    /// Whether the last question had no answer.
+    is_silent: bool,
 }
 
 impl LeaseWatch {
@@ -87,7 +89,7 @@ impl LeaseWatch {
     pub fn begin(tally: LeaseTally, unwatched_millis: u64, now_millis: u64, now: i64) -> Self {
         let blind_millis = tally.blind_millis.saturating_add(unwatched_millis);
         let tally = LeaseTally { blind_millis, blind_until: now, ..tally };
-        Self { tally, heard_millis: now_millis, running_millis: None, phase: None, ended: None }
+        Self { tally, heard_millis: now_millis, running_millis: None, phase: None, ended: None, is_silent: false }
     }
 
     /// What must survive a restart.
@@ -105,11 +107,17 @@ impl LeaseWatch {
         self.tally.ending.is_some()
     }
 
+    /// Notes that a question had no answer. Returns whether the one before had: it fell silent now.
+    pub fn miss(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_silent, true) && self.phase.is_some()
+    }
+
     /// Takes an answer of the agent.
     pub fn hear(&mut self, sighting: Sighting, now_millis: u64) {
         if self.is_decided() {
             return;
         }
+        self.is_silent = false;
         self.heard_millis = self.heard_millis.max(now_millis);
         if self.ended.is_some() {
             return;
@@ -257,6 +265,16 @@ mod tests {
     #[test]
     fn seconds_count_while_the_agent_answers_that_the_job_runs() {
         assert_eq!(ran(9_000).leaf([1; 32], 5).live_secs, 9);
+    }
+
+    #[test]
+    fn an_agent_falls_silent_once_and_not_before_it_answered() {
+        let mut watch = watch();
+        assert!(!watch.miss(), "it may not know of the lease yet");
+        watch.hear(says(JobPhase::Running), 1_000);
+        assert!(watch.miss() && !watch.miss());
+        watch.hear(says(JobPhase::Running), 4_000);
+        assert!(watch.miss());
     }
 
     #[test]

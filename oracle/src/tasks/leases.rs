@@ -172,7 +172,8 @@ impl Watcher {
     async fn look(&mut self, view: &View) -> anyhow::Result<()> {
         let asked = self.undecided(view);
         self.find_agents(view, &asked).await;
-        let heard = self.ask(asked).await;
+        let heard = self.ask(asked.clone()).await;
+        self.note_silence(&asked, &heard);
         self.decide(view, heard);
         self.store(view).await
     }
@@ -248,6 +249,17 @@ impl Watcher {
             });
         }
         polls.join_all().await.into_iter().flatten().collect()
+    }
+
+    /// Says once of each agent that fell silent that it did: from the next round on its seconds do not count.
+    fn note_silence(&self, asked: &[(Pubkey, Pubkey)], heard: &[(Pubkey, Sighting, u64)]) {
+        let heard: HashSet<&Pubkey> = heard.iter().map(|(lease, ..)| lease).collect();
+        let mut book = self.daemon.leases();
+        for (lease, provider) in asked.iter().filter(|(lease, _)| !heard.contains(lease)) {
+            if book.get_mut(&lease.to_bytes()).is_some_and(LeaseWatch::miss) {
+                tracing::warn!(%lease, %provider, "the agent of a lease fell silent");
+            }
+        }
     }
 
     fn decide(&self, view: &View, heard: Vec<(Pubkey, Sighting, u64)>) {
