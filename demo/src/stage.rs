@@ -207,7 +207,9 @@ impl Stage {
     /// The same, with the RPCs at `urls`.
     pub fn command_at(&self, urls: &[String], who: &str, arguments: &[&str]) -> Command {
         let mut command = self.built.binary("millrace");
-        urls.iter().for_each(|url| drop(command.args(["--url", url])));
+        for url in urls {
+            command.args(["--url", url]);
+        }
         command.args(["--yes", "--keypair"]).arg(self.key_path(who)).args(arguments);
         // Settings, outbox and packed inputs of this run stay in its folder.
         command

@@ -45,7 +45,9 @@ pub async fn compare(stage: &Stage, url: &str, oracles: &[String]) -> Result<Com
     for (place, name) in oracles.iter().enumerate() {
         let dir = stage.dir.join(format!("{name}-data"));
         let chosen = roots(&dir.join("journal.db"), "signed")?;
-        for ((_, epoch), root) in signed.range((place, 0)..=(place, u64::MAX)) {
+        // What is older is forgotten.
+        let oldest = chosen.first_key_value().map_or(0, |(epoch, _)| *epoch);
+        for ((_, epoch), root) in signed.range((place, oldest)..=(place, u64::MAX)) {
             // Written down before it was signed, whatever happened in between.
             if chosen.get(epoch) != Some(root) {
                 found.wrong.push(format!("{name} signed for epoch {epoch} what its journal has not"));

@@ -9,7 +9,7 @@ use millrace_demo::stage::Stage;
 const SAID: &str = "the agent of a lease fell silent";
 
 /// A silence that is noticed later than this has another reason.
-const WITHIN: Duration = Duration::from_secs(6);
+const WITHIN: Duration = Duration::from_secs(4);
 
 /// An agent that was harmed.
 pub struct Harm {
