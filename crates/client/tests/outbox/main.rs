@@ -273,6 +273,20 @@ async fn what_lacked_compute_units_is_signed_once_more_with_the_most() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_expired_pays_twice_as_much_for_priority_when_signed_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.sqlite");
+    let chain = Rough::new(&fault_at(FIRST_SEND, Fault::PacketLost));
+    chain.state.lock().unwrap().recent_price = 1_000;
+    submit(&path, &chain, b"x").await.unwrap().unwrap();
+    let state = chain.state.lock().unwrap();
+    let mut prices: Vec<_> = state.sent.iter().map(|sent| sent.message.instructions[1].data.clone()).collect();
+    prices.dedup();
+    assert_eq!(prices, [1_000u64, 2_000].map(|price| [&[3][..], &price.to_le_bytes()].concat()));
+    assert_eq!(state.priced, [payer().pubkey(); 2], "prices are asked for what is written");
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_transaction_carries_one_compute_limit() {
     let folder = tempfile::tempdir().unwrap();
     let outbox = Outbox::open(folder.path().join("outbox.sqlite")).unwrap();
