@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::health::Health;
 use crate::chain::{ChainError, Fate, Simulation, Status, StatusLevel};
-use crate::metrics::{RPC_ENDPOINT_BEHIND, RPC_ENDPOINT_REQUESTS};
+use crate::metrics::{RPC_ENDPOINT_BEHIND, RPC_ENDPOINT_OUTCOMES, RPC_ENDPOINT_REQUESTS};
 use crate::{Account, Hash, MillraceEvent, Pubkey, Signature, Transaction, PROGRAM_ID};
 
 /// Most accounts the RPC gives in one answer.
@@ -103,8 +103,11 @@ impl Endpoint {
             Err(ChainError::Unreachable { .. }) => "unreachable",
             Err(_) => "refused",
         };
-        metrics::counter!(RPC_ENDPOINT_REQUESTS, "outcome" => outcome, "endpoint" => self.shown_url.clone())
-            .increment(1);
+        // Every outcome has its series from the first request on: a rate needs the zero before the one.
+        for known in RPC_ENDPOINT_OUTCOMES {
+            metrics::counter!(RPC_ENDPOINT_REQUESTS, "outcome" => *known, "endpoint" => self.shown_url.clone())
+                .increment(u64::from(*known == outcome));
+        }
         answer
     }
 
