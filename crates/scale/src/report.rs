@@ -33,17 +33,18 @@ const TARGET_SECS: f64 = 5.0;
 const TARGET_MIB: f64 = 1_000_000_000.0 / 1_048_576.0;
 
 impl Point {
-    /// Time in which two cores check the bundles of an epoch, seconds.
+    /// Time in which two cores of their own check the bundles of an epoch, seconds.
     pub fn audit_secs(&self, checked: &Checked) -> f64 {
-        f64::from(self.audits) * checked.wall_secs
+        f64::from(self.audits) * checked.cpu_secs / 2.0
     }
 
     /// What is missed of the targets.
     pub fn missed(&self, checked: &Checked) -> Vec<String> {
         let mut missed = Vec::new();
         for (name, part) in [("proposes", &self.proposer), ("follows", &self.follower)] {
-            if part.wall_secs() > TARGET_SECS {
-                missed.push(format!("the seat that {name} takes {:.2} s, more than {TARGET_SECS}", part.wall_secs()));
+            // Of a core: what neighbours on this machine took is not the oracle's.
+            if part.cpu_secs() > TARGET_SECS {
+                missed.push(format!("the seat that {name} takes {:.2} s, more than {TARGET_SECS}", part.cpu_secs()));
             }
             if part.peak_mib > TARGET_MIB {
                 missed.push(format!("the seat that {name} takes {:.0} MiB, more than {TARGET_MIB:.0}", part.peak_mib));

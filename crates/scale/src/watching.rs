@@ -53,9 +53,8 @@ pub fn watch(market: &Market) -> anyhow::Result<Watching> {
             authority: "203.0.113.7:9001",
             path: "/v1/leases/11111111111111111111111111111111/status",
             query: "nonce=00112233445566778899aabbccddeeff",
-            body: &[],
         };
-        std::hint::black_box(sign(&key, &parts, AT, poll.to_string()));
+        std::hint::black_box(sign(&key, &parts, &[], AT, poll.to_string()));
         let sealed: Sealed = serde_json::from_slice(&body)?;
         let said: LeaseStatusAnswer = sealed.open(LEASE_STATUS_DOMAIN, &operator.verifying_key().to_bytes())?;
         let sighting = Sighting { phase: said.phase, exit_code: said.exit_code, result_root: said.result_root };
