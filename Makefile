@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --silent
 
 CACHE = $(or $(MILLRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millrace)
 
-.PHONY: help demo test soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean fuzz error-rates bench
+.PHONY: help demo test scale soak program idl localnet anchor setup fmt lint deny coverage ptx gpu-check clean fuzz error-rates bench
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: ## everything that has to pass before a change is merged
 
 bench: ## speed of hashing, multiplying and checking; ARGS="..." goes to criterion
 	cargo bench --locked -p millrace-gemm --benches -- $(ARGS)
+
+scale: ## one oracle with 1,000 to 1,000,000 nodes: writes docs/scale.csv and .svg, fails where 100,000 take too much; SEED=n ARGS="--sizes 1000,3000"
+	cargo run --locked --release --quiet -p millrace-scale --bin scale -- --seed $(or $(SEED),1) $(ARGS)
 
 soak: ## a million steps of the state machine, and every planted fault found; SOAK_STEPS=n SEED=n
 	toolchain/soak

@@ -1,160 +1,28 @@
 //! What the oracle keeps in memory between two looks: leases under watch, audits under way, the ballot of an epoch.
 //! Everything is bounded, and everything that matters is in the journal first.
 
+mod audits;
+
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use millrace_agreement::{Findings, LeafSet, LeaseView, NodeFinding, OracleView, Tally};
+use millrace::state::Lease;
+use millrace_agreement::{Findings, LeafSet, LeaseView, OracleView, Tally};
+use millrace_client::Pubkey;
 use millrace_core::leaves::{LeaseLeaf, NodeLeaf};
-use millrace_core::proof::bandwidth::Transfer;
-use millrace_wire::messages::Figures;
 
-use crate::decide::audit::{node_finding, KEPT_EPOCHS};
+pub use audits::{AuditBook, AuditEntry, NodeShares};
+
 use crate::decide::lease::LeaseWatch;
-use crate::decide::statements::is_fresh;
-use crate::decide::{AuditKey, AuditRecord, MemoryTest};
 
 /// Epochs a leaf others contradicted is left out of this oracle's own reports, so that one dispute does not stop all.
 pub const DISPUTE_EPOCHS: u64 = 3;
 
-/// Most audits kept in memory.
-const MAX_RECORDS: usize = 16_384;
-
 /// Most keys in dispute remembered.
 const MAX_DISPUTES: usize = 4_096;
 
-/// Time between two attempts to measure one node's link.
-const LINK_EVERY: Duration = Duration::from_secs(300);
-
 /// Leases under watch, by account.
 pub type LeaseBook = HashMap<[u8; 32], LeaseWatch>;
-
-/// The shares given to one node in one epoch.
-#[derive(Clone, Debug)]
-pub struct NodeShares {
-    /// When the first was given: the clock of all.
-    pub since: Instant,
-    /// Share by GPU.
-    pub by_gpu: BTreeMap<u32, [u8; 16]>,
-}
-
-/// An audit and how far it is dealt with.
-#[derive(Clone, Copy, Debug)]
-pub struct AuditEntry {
-    /// sha256 of its commit.
-    pub commit_id: [u8; 32],
-    /// The audit.
-    pub record: AuditRecord,
-    /// Whether an accepted report has its finding.
-    pub is_reported: bool,
-    /// Whether a bundle of it is being verified.
-    pub is_verifying: bool,
-    /// How far its proof of memory has come.
-    pub memory: MemoryTest,
-    /// What the statements that it showed give; 0 until it shows some.
-    pub figures: Figures,
-}
-
-/// Audits under way. Shares do not survive a restart: their clock would not either.
-#[derive(Debug, Default)]
-pub struct AuditBook {
-    /// By node and epoch.
-    pub shares: HashMap<([u8; 32], u64), NodeShares>,
-    /// By node, epoch and GPU.
-    pub records: BTreeMap<AuditKey, AuditEntry>,
-    /// What this oracle last measured of a node's link: from it and to it.
-    pub transfers: HashMap<[u8; 32], [Transfer; 2]>,
-    /// When each node's link was last measured, or tried to be.
-    pub links: HashMap<[u8; 32], Instant>,
-}
-
-impl AuditEntry {
-    /// An audit as just taken or read back.
-    pub fn new(record: AuditRecord, is_reported: bool) -> Self {
-        Self {
-            commit_id: record.commit.id(),
-            record,
-            is_reported,
-            is_verifying: false,
-            memory: MemoryTest::default(),
-            figures: Figures::default(),
-        }
-    }
-}
-
-impl AuditBook {
-    /// The audit of a commit.
-    pub fn by_commit(&mut self, commit_id: &[u8; 32]) -> Option<&mut AuditEntry> {
-        self.records.values_mut().find(|entry| entry.commit_id == *commit_id)
-    }
-
-    /// Whether another commit fits.
-    pub fn has_room(&self) -> bool {
-        self.records.len() < MAX_RECORDS
-    }
-
-    /// Forgets what is too old for anything.
-    pub fn prune(&mut self, epoch: u64, epoch_secs: u64) {
-        self.transfers.retain(|_, [measured, _]| is_fresh(measured.epoch, epoch, epoch_secs));
-        self.links.retain(|_, asked| asked.elapsed() < LINK_EVERY);
-        self.shares.retain(|(_, of), _| of.saturating_add(1) >= epoch);
-        self.records.retain(|key, _| key.epoch.saturating_add(KEPT_EPOCHS) >= epoch);
-    }
-
-    /// What is found of each node audited, by node and epoch; with whether it is reported already.
-    pub fn findings(&self) -> HashMap<([u8; 32], u64), (NodeFinding, bool)> {
-        let mut by_node: HashMap<([u8; 32], u64), Vec<AuditEntry>> = HashMap::new();
-        for (key, entry) in &self.records {
-            by_node.entry((key.node, key.epoch)).or_default().push(*entry);
-        }
-        let found = by_node.into_iter().filter_map(|(key, entries)| {
-            let records: Vec<AuditRecord> = entries.iter().map(|entry| entry.record).collect();
-            let is_reported = entries.iter().any(|entry| entry.is_reported);
-            Some((key, (node_finding(&records)?, is_reported)))
-        });
-        found.collect()
-    }
-
-    /// The share that the walks of an audit start from, once every GPU of the node is full: then the clocks of all start
-    /// together, so that no memory can stand for two.
-    pub fn begin_walks(&mut self, key: &AuditKey) -> Option<[u8; 16]> {
-        let first = AuditKey { gpu_index: 0, ..*key };
-        let last = AuditKey { gpu_index: u32::MAX, ..*key };
-        let gpu_count = usize::from(self.records.get(key)?.record.gpu_count);
-        let full = self.records.range(first..=last).filter(|(_, entry)| entry.memory != MemoryTest::Unfilled).count();
-        if full < gpu_count {
-            return None;
-        }
-        let now = Instant::now();
-        for (_, entry) in self.records.range_mut(first..=last) {
-            if let MemoryTest::Filled { since, .. } = &mut entry.memory {
-                since.get_or_insert(now);
-            }
-        }
-        match self.records.get(key)?.memory {
-            MemoryTest::Filled { share, .. } => Some(share),
-            _ => None,
-        }
-    }
-
-    /// Whether a node's link may be measured now; then it may not again for a while, whatever comes of it.
-    pub fn may_measure(&mut self, node: &[u8; 32]) -> bool {
-        let may = self.links.get(node).is_none_or(|at| at.elapsed() >= LINK_EVERY);
-        if may {
-            self.links.insert(*node, Instant::now());
-        }
-        may
-    }
-
-    /// Marks what an accepted report has.
-    pub fn mark_reported(&mut self, leaves: &[NodeLeaf]) {
-        for leaf in leaves {
-            let first = AuditKey { node: leaf.node, epoch: leaf.audit_epoch, gpu_index: 0 };
-            let last = AuditKey { gpu_index: u32::MAX, ..first };
-            self.records.range_mut(first..=last).for_each(|(_, entry)| entry.is_reported = true);
-        }
-    }
-}
 
 /// One epoch's report as this oracle would make it, fixed when the epoch ended.
 #[derive(Clone, Debug)]
@@ -167,16 +35,16 @@ pub struct Ballot {
     pub boundary: HashMap<[u8; 32], LeaseLeaf>,
     /// What was known of each seat when the epoch ended, by oracle account.
     pub oracles: HashMap<[u8; 32], OracleView>,
-    /// Accounts over which the proposal of a seat was last refused. What is still refused when the epoch is over is in
-    /// dispute; until then this oracle may yet see what the other saw.
-    pub refused: BTreeMap<u8, Vec<[u8; 32]>>,
 }
 
 /// The ballots of the last epochs, and what is in dispute.
 #[derive(Debug, Default)]
 pub struct Ballots {
     /// By epoch; the last two.
-    pub by_epoch: BTreeMap<u64, Ballot>,
+    pub by_epoch: BTreeMap<u64, Arc<Ballot>>,
+    /// Accounts over which the proposal of a seat was last refused, by epoch and seat. What is still refused when the next epoch
+    /// is over is in dispute; until then this oracle may yet see what the other saw.
+    pub refused: BTreeMap<(u64, u8), Vec<[u8; 32]>>,
     /// Accounts left out of own reports, until which epoch.
     pub disputes: HashMap<[u8; 32], u64>,
     /// The last accepted leaf of each live lease, for a watch that begins after the report was read.
@@ -190,16 +58,16 @@ pub struct Ballots {
 impl Ballots {
     /// Ends the vote on every epoch before `epoch`: what was refused until then is in dispute.
     pub fn close_before(&mut self, epoch: u64) {
-        let closed = self.by_epoch.range_mut(..epoch).flat_map(|(_, ballot)| std::mem::take(&mut ballot.refused));
-        let accounts: Vec<[u8; 32]> = closed.flat_map(|(_, accounts)| accounts).collect();
-        for account in accounts.into_iter().take(MAX_DISPUTES.saturating_sub(self.disputes.len())) {
+        let open = self.refused.split_off(&(epoch, 0));
+        let closed = std::mem::replace(&mut self.refused, open);
+        for account in closed.into_values().flatten().take(MAX_DISPUTES.saturating_sub(self.disputes.len())) {
             self.disputes.insert(account, epoch.saturating_add(DISPUTE_EPOCHS));
         }
     }
 
     /// Adds the ballot of `epoch` and forgets older ones.
     pub fn add(&mut self, epoch: u64, ballot: Ballot) {
-        self.by_epoch.insert(epoch, ballot);
+        self.by_epoch.insert(epoch, Arc::new(ballot));
         while self.by_epoch.len() > 2 {
             self.by_epoch.pop_first();
         }
@@ -226,10 +94,8 @@ pub fn own_report(
     let watched = live.iter().filter(|lease| is_wanted(lease)).filter_map(|lease| Some((lease, leases.get(lease)?)));
     let lease_leaves = watched.map(|(lease, watch)| watch.leaf(*lease, at)).collect();
 
-    let mut found: Vec<_> = audits.findings().into_iter().filter(|(_, (_, is_reported))| !is_reported).collect();
-    found.retain(|((node, _), _)| is_wanted(node));
-    found.sort_unstable_by_key(|((node, audit_epoch), _)| (*node, *audit_epoch));
-    let node_leaves = found.into_iter().map(|((node, audit_epoch), (finding, _))| NodeLeaf {
+    let found = audits.findings().into_iter().filter(|((node, _), _, is_reported)| !is_reported && is_wanted(node));
+    let node_leaves = found.map(|((node, audit_epoch), finding, _)| NodeLeaf {
         node,
         audit_epoch,
         super_root: finding.super_root,
@@ -241,6 +107,32 @@ pub fn own_report(
     });
     // Sorted by audit and stable: of two findings of one node the older stays.
     LeafSet::new(epoch, lease_leaves, node_leaves.collect())
+}
+
+/// Fixes what this oracle saw of an epoch that ended `at`: its report, with the leaves of the seats in `oracles`.
+pub fn ballot(
+    epoch: u64,
+    at: i64,
+    live: &[[u8; 32]],
+    leases: &LeaseBook,
+    audits: &AuditBook,
+    ballots: &Ballots,
+    oracles: HashMap<[u8; 32], OracleView>,
+) -> Ballot {
+    let seats = oracles.iter().filter(|(oracle, _)| !ballots.is_disputed(oracle, epoch));
+    let seat_leaves = seats.map(|(oracle, seen)| seen.leaf(*oracle, at)).collect();
+    let own = own_report(epoch, at, live, leases, audits, ballots).with_oracles(seat_leaves);
+    let boundary = leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, at))).collect();
+    Ballot { at, own, boundary, oracles }
+}
+
+/// Time after its award from which a lease is reported, seconds.
+const NOTICED_AFTER_SECS: i64 = 2;
+
+/// Of `leases` on chain those that began before `at`, and long enough for every oracle to have noticed.
+pub fn live_before(leases: &[(Pubkey, Lease)], at: i64) -> Vec<[u8; 32]> {
+    let noticed_at = at.saturating_sub(NOTICED_AFTER_SECS);
+    leases.iter().filter(|(_, lease)| lease.started_at <= noticed_at).map(|(key, _)| key.to_bytes()).collect()
 }
 
 /// All this oracle knows, to compare another's report of the epoch of `ballot` with.
@@ -256,51 +148,26 @@ pub fn findings(ballot: &Ballot, leases: &LeaseBook, audits: &AuditBook) -> Find
         };
         (*lease, view)
     };
-    let nodes = audits.findings().into_iter().map(|(key, (finding, _))| (key, finding));
+    let nodes = audits.findings().into_iter().map(|(key, finding, _)| (key, finding));
     Findings { leases: leases.iter().map(view).collect(), nodes: nodes.collect(), oracles: ballot.oracles.clone() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::audits::tests::{book, entry, PASSED};
     use super::*;
     use crate::decide::lease::LeaseTally;
     use crate::decide::AuditState;
     use millrace_agreement::check;
     use millrace_core::leaves::Verdict;
-    use millrace_core::proof::memory::{MemoryCommit, MemoryTask};
-    use millrace_core::proof::Commit;
 
     fn watch(live_secs: u64) -> LeaseWatch {
         LeaseWatch::begin(LeaseTally { live_millis: live_secs * 1_000, ..LeaseTally::default() }, 0, 0, 0)
     }
 
-    fn entry(node: u8, epoch: u64, state: AuditState) -> (AuditKey, AuditEntry) {
-        let commit = Commit {
-            deployment_id: [0; 32],
-            node: [node; 32],
-            gpu_index: 0,
-            epoch,
-            beacon: [0; 32],
-            nonce: [0; 32],
-            n: 256,
-            rounds: 1,
-            super_root: [epoch as u8; 24],
-        };
-        let record = AuditRecord { commit, elapsed_nanos: 1_000_000, gpu_count: 1, claimed_gops: 9, state };
-        (record.key(), AuditEntry::new(record, false))
-    }
-
     fn ballot() -> Ballot {
-        Ballot {
-            at: 0,
-            own: LeafSet::new(0, vec![], vec![]),
-            boundary: HashMap::new(),
-            oracles: HashMap::new(),
-            refused: BTreeMap::new(),
-        }
+        Ballot { at: 0, own: LeafSet::new(0, vec![], vec![]), boundary: HashMap::new(), oracles: HashMap::new() }
     }
-
-    const PASSED: AuditState = AuditState::Passed { figures: Figures { vram_mib: 6, bandwidth_mbps: 10 } };
 
     fn report(leases: &LeaseBook, audits: &AuditBook, ballots: &Ballots) -> LeafSet {
         own_report(9, 1_000, &[[1; 32], [2; 32]], leases, audits, ballots)
@@ -309,8 +176,7 @@ mod tests {
     #[test]
     fn a_report_has_every_live_lease_that_is_watched_and_every_new_finding() {
         let leases = LeaseBook::from([([1; 32], watch(5)), ([3; 32], watch(6))]);
-        let mut audits = AuditBook::default();
-        audits.records.extend([entry(7, 8, PASSED), entry(8, 8, AuditState::Pending)]);
+        let audits = book([entry(7, 8, PASSED), entry(8, 8, AuditState::Pending)]);
         let set = report(&leases, &audits, &Ballots::default());
         assert_eq!(set.leases().iter().map(|leaf| leaf.lease[0]).collect::<Vec<_>>(), [1]);
         assert_eq!(set.nodes().iter().map(|leaf| leaf.node[0]).collect::<Vec<_>>(), [7]);
@@ -319,8 +185,7 @@ mod tests {
 
     #[test]
     fn a_finding_is_repeated_until_a_report_with_it_is_accepted_the_oldest_first() {
-        let mut audits = AuditBook::default();
-        audits.records.extend([entry(7, 8, PASSED), entry(7, 6, AuditState::Withheld)]);
+        let mut audits = book([entry(7, 8, PASSED), entry(7, 6, AuditState::Withheld)]);
         let set = report(&LeaseBook::new(), &audits, &Ballots::default());
         assert_eq!(set.nodes().len(), 1);
         assert_eq!((set.nodes()[0].audit_epoch, set.nodes()[0].verdict), (6, Verdict::Withheld));
@@ -335,10 +200,13 @@ mod tests {
     fn what_stays_in_dispute_is_left_out_for_some_epochs() {
         let leases = LeaseBook::from([([1; 32], watch(5)), ([2; 32], watch(6))]);
         let mut ballots = Ballots::default();
-        ballots.add(8, Ballot { refused: BTreeMap::from([(2, vec![[1; 32]])]), ..ballot() });
+        ballots.add(8, ballot());
+        ballots.refused.insert((8, 2), vec![[1; 32]]);
+        ballots.refused.insert((9, 2), vec![[2; 32]]);
         assert!(!ballots.is_disputed(&[1; 32], 8), "the vote is open");
         ballots.close_before(9);
         assert_eq!(report(&leases, &AuditBook::default(), &ballots).leases().len(), 1);
+        assert_eq!(ballots.refused.len(), 1, "the vote on the next is open");
         assert!(ballots.is_disputed(&[1; 32], 11) && !ballots.is_disputed(&[1; 32], 12));
     }
 
@@ -346,8 +214,7 @@ mod tests {
     fn two_oracles_with_like_observations_agree_and_one_that_missed_the_audit_does_not() {
         let leases = LeaseBook::from([([1; 32], watch(5)), ([2; 32], watch(6))]);
         let other_leases = LeaseBook::from([([1; 32], watch(7)), ([2; 32], watch(4))]);
-        let mut audits = AuditBook::default();
-        audits.records.extend([entry(7, 8, PASSED)]);
+        let audits = book([entry(7, 8, PASSED)]);
         let ballots = Ballots::default();
         let proposal = report(&leases, &audits, &ballots);
         let ballot = Ballot {
@@ -355,7 +222,6 @@ mod tests {
             own: report(&other_leases, &audits, &ballots),
             boundary: other_leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, 1_000))).collect(),
             oracles: HashMap::new(),
-            refused: BTreeMap::new(),
         };
         assert_eq!(check::check(&proposal, 9, 1_000, &findings(&ballot, &other_leases, &audits)), Ok(()));
         let blind = findings(&ballot, &other_leases, &AuditBook::default());
@@ -363,49 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_walks_of_a_nodes_gpus_begin_together_when_all_are_full() {
-        let mut audits = AuditBook::default();
-        let mut keys = vec![];
-        for gpu_index in 0..2 {
-            let (key, mut entry) = entry(7, 8, AuditState::Pending);
-            entry.record.commit.gpu_index = gpu_index;
-            entry.record.gpu_count = 2;
-            keys.push(AuditKey { gpu_index, ..key });
-            audits.records.insert(keys[gpu_index as usize], entry);
-        }
-        let Commit { deployment_id, node, epoch, beacon, nonce, .. } = audits.records[&keys[0]].record.commit;
-        let task = MemoryTask { deployment_id, node, gpu_index: 0, epoch, beacon, nonce, words: 0, walkers: 0 };
-        let commit = MemoryCommit { task, fill_root: [0; 24] };
-        let fill = |audits: &mut AuditBook, gpu: usize| {
-            let memory = MemoryTest::Filled { commit, share: [gpu as u8; 16], since: None };
-            audits.records.get_mut(&keys[gpu]).unwrap().memory = memory;
-        };
-        let since = |audits: &AuditBook, gpu: usize| match audits.records[&keys[gpu]].memory {
-            MemoryTest::Filled { since, .. } => since,
-            _ => None,
-        };
-        assert_eq!(audits.begin_walks(&keys[0]), None, "not full");
-        fill(&mut audits, 0);
-        assert_eq!((audits.begin_walks(&keys[0]), since(&audits, 0)), (None, None), "the other is not full");
-        fill(&mut audits, 1);
-        assert_eq!(audits.begin_walks(&keys[0]), Some([0; 16]));
-        let begun = since(&audits, 1);
-        assert!(begun.is_some() && begun == since(&audits, 0), "one clock");
-        assert_eq!((audits.begin_walks(&keys[1]), since(&audits, 1)), (Some([1; 16]), begun), "it runs on");
-    }
-
-    #[test]
-    fn old_audits_shares_and_ballots_are_forgotten() {
-        let mut audits = AuditBook::default();
-        audits.records.extend([entry(7, 8, PASSED)]);
-        audits.shares.insert(([7; 32], 8), NodeShares { since: Instant::now(), by_gpu: BTreeMap::new() });
-        audits.prune(9, 60);
-        assert_eq!((audits.shares.len(), audits.records.len()), (1, 1));
-        audits.prune(10, 60);
-        assert_eq!((audits.shares.len(), audits.records.len()), (0, 1));
-        audits.prune(8 + KEPT_EPOCHS + 1, 60);
-        assert!(audits.records.is_empty());
-
+    fn old_ballots_are_forgotten() {
         let mut ballots = Ballots::default();
         for epoch in 0..5 {
             ballots.add(epoch, ballot());

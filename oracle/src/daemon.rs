@@ -85,7 +85,7 @@ impl Daemon {
 
         let mut audits = AuditBook::default();
         for stored in journal.audits()? {
-            audits.records.insert(stored.record.key(), AuditEntry::new(stored.record, stored.is_reported));
+            audits.add(AuditEntry::new(stored.record, stored.is_reported));
         }
         let (tallies, counted) = journal.tallies()?;
         let tallies = tallies.into_iter().map(|stored| (stored.oracle, stored.tally)).collect();
@@ -220,6 +220,11 @@ impl Daemon {
     /// What the last process knew of leases this one has not looked at yet: to be kept until it has.
     pub fn still_stored(&self) -> Vec<StoredLease> {
         lock(&self.stored_leases).values().copied().collect()
+    }
+
+    /// Whether the last process knew of a lease this one has not looked at yet.
+    pub fn is_still_stored(&self, lease: &[u8; 32]) -> bool {
+        lock(&self.stored_leases).contains_key(lease)
     }
 
     /// Forgets what the last process knew of leases that did not show up.

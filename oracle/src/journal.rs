@@ -2,27 +2,34 @@
 //!
 //! The rule that matters: [`Journal::sign_once`] stores an epoch's report before it is signed, and never another.
 
+mod leases;
 mod openings;
 
 use std::path::Path;
 
+use millrace::constants::REPORT_RING;
 use millrace_agreement::LeafSet;
-use millrace_core::leaves::LeaseStatus;
 use millrace_core::merkle::TreeNode;
 use millrace_core::proof::Commit;
 use millrace_daemon::common::JOURNAL_WRITE_SECONDS;
-use millrace_journal::{Fault, JournalError, Migration};
+pub use millrace_journal::JournalError;
+use millrace_journal::{Fault, Migration};
 use millrace_wire::messages::{Figures, Report};
 use rusqlite::{params, OptionalExtension, Transaction};
 
+pub use leases::StoredLease;
 pub use openings::{StoredOpening, StoredTally};
 
-use crate::decide::lease::{Ending, LeaseTally};
 use crate::decide::report::{from_wire, to_wire};
 use crate::decide::{AuditKey, AuditRecord, AuditState};
+use crate::tasks::openings::GIVE_UP_EPOCHS;
 
-/// Epochs of signed and accepted reports kept: twice the program's ring.
-const KEPT_REPORTS: u64 = 128;
+/// Epochs of accepted reports kept: those whose leaves the program still takes, and one for who asks late.
+const KEPT_ACCEPTED: u64 = REPORT_RING as u64 + 1;
+
+/// Epochs of what was seen, opened and signed kept. Signed is only what ended an epoch ago; openings are judged two epochs
+/// later, or once the report they are judged by is found or given up.
+const KEPT_VOTES: u64 = GIVE_UP_EPOCHS + 2;
 
 /// What became of a wish to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +38,6 @@ pub enum Signing {
     Sign,
     /// Another report of the epoch was stored before: sign nothing else.
     Taken(TreeNode),
-}
-
-/// A lease as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredLease {
-    /// Lease account.
-    pub lease: [u8; 32],
-    /// Its tally.
-    pub tally: LeaseTally,
-    /// Until when it was watched, unix seconds by the chain's clock.
-    pub watched_until: i64,
 }
 
 /// An audit as stored.
@@ -96,6 +92,8 @@ fn migrations() -> Vec<Migration<'static>> {
             "ALTER TABLE leases RENAME COLUMN watched_until_millis TO watched_until;
              UPDATE leases SET watched_until = watched_until / 1000;",
         ),
+        // From here on the leaves of a report are base64: a program from before would take that for damage.
+        Migration::up("-- No table is changed."),
     ]
 }
 
@@ -151,6 +149,7 @@ impl Journal {
                 "INSERT INTO signed (epoch, root, report) VALUES (?1, ?2, ?3) ON CONFLICT (epoch) DO NOTHING",
                 params![set.epoch() as i64, root, text],
             )?;
+            forget(db, set.epoch())?;
             db.query_row("SELECT root FROM signed WHERE epoch = ?1", [set.epoch() as i64], |row| row.get(0))
         })?;
         Ok(if stored == root { Signing::Sign } else { Signing::Taken(stored) })
@@ -172,11 +171,21 @@ impl Journal {
         self.report_in("accepted", epoch)
     }
 
+    /// The same as the JSON of a [`Report`].
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn accepted_text(&self, epoch: u64) -> Result<Option<String>, JournalError> {
+        self.text_in("accepted", epoch)
+    }
+
     fn report_in(&self, table: &'static str, epoch: u64) -> Result<Option<LeafSet>, JournalError> {
+        self.text_in(table, epoch)?.map(|text| self.read_report(&text)).transpose()
+    }
+
+    fn text_in(&self, table: &'static str, epoch: u64) -> Result<Option<String>, JournalError> {
         let query = format!("SELECT report FROM {table} WHERE epoch = ?1");
-        let text: Option<String> =
-            self.file.read(|db| db.query_row(&query, [epoch as i64], |row| row.get(0)).optional())?;
-        text.map(|text| self.read_report(&text)).transpose()
+        self.file.read(|db| db.query_row(&query, [epoch as i64], |row| row.get(0)).optional())
     }
 
     /// Stores the leaves of an accepted root, marks the findings in it reported, and forgets what is too old.
@@ -197,11 +206,7 @@ impl Journal {
                 )?;
             }
             let newest: i64 = transaction.query_row("SELECT max(epoch) FROM accepted", [], |row| row.get(0))?;
-            let oldest = newest.saturating_sub(KEPT_REPORTS as i64);
-            for table in ["signed", "accepted", "observations", "audits", "commitments", "openings"] {
-                transaction.execute(&format!("DELETE FROM {table} WHERE epoch < ?1"), [oldest])?;
-            }
-            Ok(())
+            forget(transaction, newest as u64)
         })
     }
 
@@ -220,59 +225,6 @@ impl Journal {
             db.query_row(query, [set.epoch() as i64], |row| Ok((row.get(0)?, row.get(1)?)))
         })?;
         Ok((salt, self.read_report(&text)?))
-    }
-
-    /// Stores the tallies of all leases under watch, and forgets every other lease.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn save_leases(&self, leases: &[StoredLease]) -> Result<(), JournalError> {
-        self.write(|transaction| {
-            transaction.execute("DELETE FROM leases", [])?;
-            for StoredLease { lease, tally, watched_until } in leases {
-                let ending = tally.ending;
-                transaction.execute(
-                    "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                    params![
-                        lease,
-                        tally.live_millis as i64,
-                        tally.blind_millis as i64,
-                        tally.blind_until,
-                        tally.accepted_secs as i64,
-                        watched_until,
-                        ending.map_or(LeaseStatus::Running, |ending| ending.status) as u8,
-                        ending.map_or(0, |ending| ending.exit_code),
-                        ending.map_or([0; 32], |ending| ending.result_root),
-                        ending.map_or(0, |ending| ending.decided_at),
-                    ],
-                )?;
-            }
-            Ok(())
-        })
-    }
-
-    /// The leases as last stored.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn leases(&self) -> Result<Vec<StoredLease>, JournalError> {
-        self.file.read(|db| {
-            let mut statement = db.prepare("SELECT * FROM leases")?;
-            let rows = statement.query_map([], |row| {
-                let status = LeaseStatus::try_from(row.get::<_, u8>(6)?).unwrap_or(LeaseStatus::Running);
-                let ending =
-                    Ending { status, exit_code: row.get(7)?, result_root: row.get(8)?, decided_at: row.get(9)? };
-                let tally = LeaseTally {
-                    live_millis: row.get::<_, i64>(1)? as u64,
-                    blind_millis: row.get::<_, i64>(2)? as u64,
-                    blind_until: row.get(3)?,
-                    accepted_secs: row.get::<_, i64>(4)? as u64,
-                    ending: status.is_final().then_some(ending),
-                };
-                Ok(StoredLease { lease: row.get(0)?, tally, watched_until: row.get(5)? })
-            })?;
-            rows.collect()
-        })
     }
 
     /// Stores an audit, new or advanced.
@@ -331,6 +283,22 @@ impl Journal {
             })
             .collect()
     }
+}
+
+/// Forgets what is too old for anything in `epoch`.
+fn forget(transaction: &Transaction<'_>, epoch: u64) -> rusqlite::Result<()> {
+    let kept = [
+        ("accepted", KEPT_ACCEPTED),
+        ("audits", KEPT_ACCEPTED),
+        ("signed", KEPT_VOTES),
+        ("observations", KEPT_VOTES),
+        ("commitments", KEPT_VOTES),
+        ("openings", KEPT_VOTES),
+    ];
+    for (table, epochs) in kept {
+        transaction.execute(&format!("DELETE FROM {table} WHERE epoch < ?1"), [epoch.saturating_sub(epochs) as i64])?;
+    }
+    Ok(())
 }
 
 fn report_text(set: &LeafSet) -> String {
@@ -413,20 +381,6 @@ mod tests {
     }
 
     #[test]
-    fn tallies_come_back_and_ended_leases_are_forgotten() {
-        let (_dir, journal) = journal();
-        let ending = Ending { status: LeaseStatus::JobFailed, exit_code: -3, result_root: [9; 32], decided_at: 77 };
-        let running =
-            LeaseTally { live_millis: 12_345, blind_millis: 6, blind_until: 8, accepted_secs: 7, ending: None };
-        let stored = |byte, tally| StoredLease { lease: [byte; 32], tally, watched_until: 99 };
-        let leases = [stored(1, running), stored(2, LeaseTally { ending: Some(ending), ..running })];
-        journal.save_leases(&leases).unwrap();
-        assert_eq!(journal.leases().unwrap(), leases);
-        journal.save_leases(&leases[1..]).unwrap();
-        assert_eq!(journal.leases().unwrap(), leases[1..]);
-    }
-
-    #[test]
     fn audits_come_back_as_they_stood_and_know_when_they_were_reported() {
         let (_dir, journal) = journal();
         let states = [
@@ -450,9 +404,22 @@ mod tests {
         let (_dir, journal) = journal();
         journal.accept(&set(5, 1)).unwrap();
         journal.sign_once(&set(5, 1)).unwrap();
-        journal.accept(&set(5 + KEPT_REPORTS + 1, 1)).unwrap();
+        journal.observe_once(&set(5, 1), [1; 16]).unwrap();
+        journal.accept(&set(5 + KEPT_ACCEPTED, 1)).unwrap();
+        assert_eq!(journal.accepted(5).unwrap(), Some(set(5, 1)), "the program still takes its leaves");
+        assert_eq!((journal.signed(5).unwrap(), journal.observed(5).unwrap()), (None, None));
+        journal.accept(&set(5 + KEPT_ACCEPTED + 1, 1)).unwrap();
         assert_eq!(journal.accepted(5).unwrap(), None);
-        assert_eq!(journal.signed(5).unwrap(), None);
+    }
+
+    #[test]
+    fn the_disk_is_bounded_while_no_report_is_accepted() {
+        let (_dir, journal) = journal();
+        (0..40).for_each(|epoch| {
+            journal.sign_once(&set(epoch, 1)).unwrap();
+        });
+        assert_eq!(journal.signed(39 - KEPT_VOTES - 1).unwrap(), None);
+        assert_eq!(journal.signed(39 - KEPT_VOTES).unwrap(), Some(set(39 - KEPT_VOTES, 1)));
     }
 
     #[test]

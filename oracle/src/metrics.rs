@@ -25,7 +25,7 @@ const ROUTES: &[&str] = &[
     "/v1/health",
     "/v1/nodes/{node}/link",
     "/v1/nodes/{node}/transfers",
-    "/v1/observations/{epoch}",
+    "/v1/observations/{epoch}/{oracle}",
     "/v1/proposals/{epoch}",
     "/v1/reports/{epoch}",
     NO_ROUTE,

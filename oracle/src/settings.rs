@@ -56,7 +56,7 @@ pub struct Timing {
 pub struct Limits {
     /// Evidence kept, MiB. Default 1,024.
     pub evidence_mib: u64,
-    /// Nodes audited in one epoch. Default 256.
+    /// Nodes audited in one epoch: a verified node is every 64 epochs on average. Default 4,096.
     pub audits_per_epoch: usize,
     /// Bundles verified at once, each on one thread. Default 2.
     pub verify_at_once: usize,
@@ -66,7 +66,7 @@ pub struct Limits {
     pub transfer_mib: u64,
     /// Requests one key may send a second, in the long run. Default 20, bursts of five times as many.
     pub requests_per_sec: f64,
-    /// Leases polled at once. Default 64.
+    /// Leases polled at once: at least leases × the agents' answer time ÷ `lease_poll_secs`. Default 64.
     pub polls_at_once: usize,
 }
 
@@ -102,7 +102,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             evidence_mib: 1_024,
-            audits_per_epoch: 256,
+            audits_per_epoch: 4_096,
             verify_at_once: 2,
             measure_at_once: 4,
             transfer_mib: 64,

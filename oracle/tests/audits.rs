@@ -134,7 +134,7 @@ async fn a_verdict_survives_a_restart() {
     let settings = Settings { data_dir: left.path().to_owned(), ..stage.daemon.settings.clone() };
     let next = Daemon::open(settings, stage.chain.clone(), oracle_key(0)).unwrap();
     let findings = next.audits().findings();
-    assert_eq!(findings.values().next().map(|(finding, _)| finding.verdict), Some(Verdict::Refused));
+    assert_eq!(findings.first().map(|(_, finding, _)| finding.verdict), Some(Verdict::Refused));
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_commit_that_is_not_this_audits_is_not_measured() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(status(stage.commit(&honest, &share).await), 409, "the next beacon's slot has passed");
-    assert!(stage.daemon.audits().records.is_empty());
+    assert!(stage.daemon.audits().records().is_empty());
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use millrace_core::merkle::TREE_NODE_LEN;
 use millrace_oracle::decide::report::from_wire;
 use millrace_oracle::journal::Signing;
 use millrace_wire::messages::{JobPhase, Opening, Report};
-use millrace_wire::SignedClient;
+use millrace_wire::{SignedClient, WireError};
 
 const EPOCH_SECS: i64 = 2;
 
@@ -261,16 +261,19 @@ async fn observations_are_opened_to_oracles_only_and_not_before_the_epoch_is_ove
     network.say(JobPhase::Running, 0);
     let accepted = network.accepted_after(2, 30).await;
     let url = &network.oracles[0].as_ref().unwrap().url;
-    let ask = |epoch: u64| format!("{url}/v1/observations/{epoch}");
+    let of = |number: u8| pda::oracle(&seat(number));
+    let ask = |epoch: u64, number: u8| format!("{url}/v1/observations/{epoch}/{}", of(number));
     let peer = &network.oracles[1].as_ref().unwrap().daemon.client;
-    let openings: Vec<Opening> = wait_for("openings", 20, || async {
-        let openings: Vec<Opening> = peer.get(&ask(accepted.epoch)).await.ok()?;
-        (openings.len() == 2).then_some(openings)
-    })
-    .await;
-    assert!(openings.iter().all(|opening| opening.seen.epoch == accepted.epoch));
+    // Its own, and the one it was given.
+    for number in 0..2 {
+        let opening: Opening =
+            wait_for("an opening", 20, || async { peer.get(&ask(accepted.epoch, number)).await.ok() }).await;
+        assert_eq!((opening.oracle, opening.seen.epoch), (of(number).to_bytes(), accepted.epoch));
+    }
     let current = network.chain.epoch().await;
-    assert!(peer.get::<Vec<Opening>>(&ask(current + 1)).await.is_err(), "others could still commit to it");
+    let refused = |answer: Result<Opening, WireError>| answer.unwrap_err().status();
+    assert_eq!(refused(peer.get(&ask(current + 1, 0)).await), Some(403), "others could still commit to it");
+    assert_eq!(refused(peer.get(&ask(accepted.epoch, 9)).await), Some(404), "no such oracle");
     let stranger = client(&operator());
-    assert!(stranger.get::<Vec<Opening>>(&ask(accepted.epoch)).await.is_err());
+    assert_eq!(refused(stranger.get(&ask(accepted.epoch, 0)).await), Some(403));
 }

@@ -1,11 +1,14 @@
 //! Finding one's own leaves in a report, and the path that proves each.
 
+use std::slice::ChunksExact;
+
 use millrace::state::AcceptedRoot;
 use millrace_core::leaves::{
     lease_tree_node, node_tree_node, oracle_tree_node, LeaseLeaf, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN,
+    ORACLE_LEAF_LEN,
 };
 use millrace_core::merkle::Tree;
-use millrace_wire::messages::Report;
+use millrace_wire::messages::{Leaves, Report};
 
 /// A leaf with what proves it on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +53,11 @@ pub fn prove(
     wanted_lease: impl Fn(&[u8; 32]) -> bool,
     wanted_node: impl Fn(&[u8; 32]) -> bool,
 ) -> Result<ProvenReport, BadReport> {
-    let leases = report.lease_leaves.iter().map(|leaf| lease_tree_node(&leaf.0));
-    let nodes = report.node_leaves.iter().map(|leaf| node_tree_node(&leaf.0));
-    let oracles = report.oracle_leaves.iter().map(|leaf| oracle_tree_node(&leaf.0));
-    let all: Vec<_> = leases.chain(nodes).chain(oracles).collect();
+    let leases = split(&report.lease_leaves, LEASE_LEAF_LEN)?;
+    let nodes = split(&report.node_leaves, NODE_LEAF_LEN)?;
+    let oracles = split(&report.oracle_leaves, ORACLE_LEAF_LEN)?;
+    let hashed = leases.clone().map(lease_tree_node).chain(nodes.clone().map(node_tree_node));
+    let all: Vec<_> = hashed.chain(oracles.map(oracle_tree_node)).collect();
     let count = u32::try_from(all.len()).map_err(|_| BadReport::OtherRoot)?;
     let tree = Tree::new(all);
     if count != accepted.leaves || tree.root() != accepted.root {
@@ -61,19 +65,29 @@ pub fn prove(
     }
     let path = |index: u32| tree.path(u64::from(index)).concat();
     let mut proven = ProvenReport::default();
-    for (index, bytes) in (0..).zip(&report.lease_leaves) {
-        let leaf = LeaseLeaf::from_bytes(&bytes.0).map_err(|_| BadReport::NotLeaves)?;
+    let first_node = leases.len() as u32;
+    for (index, bytes) in (0..).zip(leases) {
+        let leaf = LeaseLeaf::from_bytes(bytes).map_err(|_| BadReport::NotLeaves)?;
         if wanted_lease(&leaf.lease) {
             proven.leases.push(Proven { leaf, bytes: leaf.to_bytes(), index, path: path(index) });
         }
     }
-    for (index, bytes) in (report.lease_leaves.len() as u32..).zip(&report.node_leaves) {
-        let leaf = NodeLeaf::from_bytes(&bytes.0).map_err(|_| BadReport::NotLeaves)?;
+    for (index, bytes) in (first_node..).zip(nodes) {
+        let leaf = NodeLeaf::from_bytes(bytes).map_err(|_| BadReport::NotLeaves)?;
         if wanted_node(&leaf.node) {
             proven.nodes.push(Proven { leaf, bytes: leaf.to_bytes(), index, path: path(index) });
         }
     }
     Ok(proven)
+}
+
+/// The encodings of leaves that are `len` bytes long.
+fn split(leaves: &Leaves, len: usize) -> Result<ChunksExact<'_, u8>, BadReport> {
+    let each = leaves.0.chunks_exact(len);
+    match each.remainder().is_empty() {
+        true => Ok(each),
+        false => Err(BadReport::NotLeaves),
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +96,6 @@ mod tests {
     use bytemuck::Zeroable;
     use millrace::state::Reports;
     use millrace_core::leaves::{LeaseStatus, OracleLeaf, Verdict};
-    use millrace_wire::messages::HexBytes;
 
     fn lease_leaf(lease: u8) -> LeaseLeaf {
         LeaseLeaf {
@@ -119,9 +132,9 @@ mod tests {
         let tree = Tree::new(first.chain([oracle.tree_node()]).collect());
         let report = Report {
             epoch: 4,
-            lease_leaves: leases.iter().map(|leaf| HexBytes(leaf.to_bytes().to_vec())).collect(),
-            node_leaves: nodes.iter().map(|leaf| HexBytes(leaf.to_bytes().to_vec())).collect(),
-            oracle_leaves: vec![HexBytes(oracle.to_bytes().to_vec())],
+            lease_leaves: Leaves(leases.map(|leaf| leaf.to_bytes()).concat()),
+            node_leaves: Leaves(nodes.map(|leaf| leaf.to_bytes()).concat()),
+            oracle_leaves: Leaves(oracle.to_bytes().to_vec()),
         };
         let mut reports = Box::new(Reports::zeroed());
         reports.accept(4, tree.root(), 6, 1, 10);
@@ -147,10 +160,12 @@ mod tests {
         let refuse =
             |report: &Report, accepted: &AcceptedRoot| prove(report, accepted, |_| true, |_| true).unwrap_err();
         let mut fewer = report.clone();
-        fewer.node_leaves.pop();
+        fewer.node_leaves.0.truncate(NODE_LEAF_LEN);
         assert_eq!(refuse(&fewer, &accepted), BadReport::OtherRoot);
+        fewer.node_leaves.0.pop();
+        assert_eq!(refuse(&fewer, &accepted), BadReport::NotLeaves);
         let mut changed = report.clone();
-        changed.lease_leaves[0].0[40] ^= 1;
+        changed.lease_leaves.0[40] ^= 1;
         assert_eq!(refuse(&changed, &accepted), BadReport::OtherRoot);
         assert_eq!(refuse(&report, &AcceptedRoot::zeroed()), BadReport::OtherRoot);
     }

@@ -70,8 +70,9 @@ async fn apply(agent: &Agent, view: &View, accepted: &AcceptedRoot) -> anyhow::R
 /// Asks one oracle after the other until one has the report that the chain accepted.
 async fn fetch_proven(agent: &Agent, view: &View, accepted: &AcceptedRoot) -> anyhow::Result<ProvenReport> {
     let mut last = None;
+    let client = agent.http.expecting(Report::most_bytes(accepted.leaves as usize));
     for url in view.seats.iter().filter_map(|seat| seat.url.as_deref()) {
-        let report = match agent.http.get::<Report>(&format!("{url}/v1/reports/{}", accepted.epoch)).await {
+        let report = match client.get::<Report>(&format!("{url}/v1/reports/{}", accepted.epoch)).await {
             Ok(report) => report,
             Err(error) => {
                 last = Some(error.to_string());

@@ -18,6 +18,14 @@ use crate::signature::{sign, RequestParts};
 /// Largest answer read by default, bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
+/// Slowest link of an oracle that is planned for, bytes a second: 100 Mbit/s.
+const LINK_BYTES_PER_SEC: f64 = 12.5e6;
+
+/// Time so many bytes take on the slowest link that is planned for.
+pub fn transfer_time(bytes: usize) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / LINK_BYTES_PER_SEC)
+}
+
 /// Why a request brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -95,6 +103,12 @@ impl SignedClient {
     /// The same client reading answers of at most `max_answer_bytes`.
     pub fn with_max_answer(&self, max_answer_bytes: usize) -> Self {
         Self { max_answer_bytes, ..self.clone() }
+    }
+
+    /// The same client for answers of up to `most_bytes`, each given as much longer as so many take on the slowest link that
+    /// is planned for.
+    pub fn expecting(&self, most_bytes: usize) -> Self {
+        self.with_max_answer(most_bytes).within(self.timeout.saturating_add(transfer_time(most_bytes)))
     }
 
     /// The same client whose requests may take `timeout`.

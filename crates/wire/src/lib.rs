@@ -15,7 +15,7 @@ pub mod sealed;
 pub mod server;
 pub mod signature;
 
-pub use client::{SignedClient, WireError};
+pub use client::{transfer_time, SignedClient, WireError};
 pub use error::ApiError;
 pub use link::Link;
 pub use sealed::Sealed;

@@ -13,7 +13,7 @@
 //! | agent → oracle | `POST /v1/nodes/{node}/link` | → a [`crate::Link`] that speaks [`TRANSFER_PROTOCOL`] |
 //! | oracle → oracle | `POST /v1/ballots/{epoch}` | [`BallotRequest`] → [`crate::Sealed`] [`Report`] |
 //! | oracle → oracle | `GET /v1/proposals/{epoch}` | → [`Report`] |
-//! | oracle → oracle | `GET /v1/observations/{epoch}` | → `Vec<`[`Opening`]`>` |
+//! | oracle → oracle | `GET /v1/observations/{epoch}/{oracle}` | → [`Opening`] |
 //! | anyone → oracle | `GET /v1/reports/{epoch}` | → [`Report`] |
 //! | anyone → oracle | `GET /v1/evidence` | → `Vec<`[`EvidenceSummary`]`>` |
 //! | anyone → oracle | `GET /v1/evidence/{commit_id}` | → [`Evidence`] |
@@ -22,7 +22,10 @@
 //! | customer → agent | `GET /v1/leases/{lease}/logs?offset=N` | → log bytes from N |
 //! | customer → agent | `GET /v1/leases/{lease}/results` | → tar bytes |
 
-use serde::{Deserialize, Serialize};
+use base64::display::Base64Display;
+use base64::prelude::{Engine as _, BASE64_STANDARD as STANDARD};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Domain of a sealed [`LeaseStatusAnswer`].
 pub const LEASE_STATUS_DOMAIN: &str = "millrace lease status";
@@ -157,12 +160,62 @@ pub struct Report {
     /// The epoch.
     pub epoch: u64,
     /// `millrace_core::leaves::LeaseLeaf`, encoded, sorted by lease.
-    pub lease_leaves: Vec<HexBytes>,
+    pub lease_leaves: Leaves,
     /// `millrace_core::leaves::NodeLeaf`, encoded, sorted by node.
-    pub node_leaves: Vec<HexBytes>,
+    pub node_leaves: Leaves,
     /// `millrace_core::leaves::OracleLeaf`, encoded, sorted by oracle. Reports kept from before there were any have none.
     #[serde(default)]
-    pub oracle_leaves: Vec<HexBytes>,
+    pub oracle_leaves: Leaves,
+}
+
+impl Report {
+    /// Longest leaf of any kind, bytes.
+    pub const LONGEST_LEAF: usize = 133;
+
+    /// Most bytes of JSON that a report of so many leaves takes, sealed or opened as well.
+    pub const fn most_bytes(leaves: usize) -> usize {
+        const AROUND_THEM: usize = 1 << 10;
+        leaves.saturating_mul(Self::LONGEST_LEAF.div_ceil(3) * 4).saturating_add(AROUND_THEM)
+    }
+}
+
+/// Encoded leaves of one kind, one behind the other, since all have one length. In JSON one string of base64, 1.3 characters a byte;
+/// what was written before, a list with a string of hex for each leaf, is read as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leaves(pub Vec<u8>);
+
+impl Serialize for Leaves {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&Base64Display::new(&self.0, &STANDARD))
+    }
+}
+
+impl<'de> Deserialize<'de> for Leaves {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(LeavesVisitor)
+    }
+}
+
+struct LeavesVisitor;
+
+impl<'de> Visitor<'de> for LeavesVisitor {
+    type Value = Leaves;
+
+    fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str("leaves in base64, or a list of them in hex")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Leaves, E> {
+        STANDARD.decode(text).map(Leaves).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Leaves, A::Error> {
+        let mut leaves = Vec::new();
+        while let Some(HexBytes(leaf)) = list.next_element()? {
+            leaves.extend_from_slice(&leaf);
+        }
+        Ok(Leaves(leaves))
+    }
 }
 
 /// What an oracle committed to for an epoch, opened once that is over. It proves itself by the hash on chain, so whoever

@@ -128,12 +128,13 @@ async fn take_commit(api: &Api, record: AuditRecord, signature: Vec<u8>) -> Resu
     let commit = record.commit;
     {
         let mut audits = api.daemon.audits();
-        if !audits.records.contains_key(&record.key()) && !audits.has_room() {
+        let most = api.daemon.settings.limits.audits_per_epoch;
+        if !audits.records().contains_key(&record.key()) && !audits.has_room(most) {
             return Err(ApiError::too_many("this oracle remembers no more audits", "ask in some epochs"));
         }
-        audits.records.entry(record.key()).or_insert_with(|| AuditEntry::new(record, false));
+        audits.add(AuditEntry::new(record, false));
     }
-    let is_second = api.daemon.audits().records.get(&record.key()).is_none_or(|entry| entry.record.commit != commit);
+    let is_second = api.daemon.audits().records().get(&record.key()).is_none_or(|entry| entry.record.commit != commit);
     let (journal, evidence) = (api.daemon.journal.clone(), api.daemon.evidence.clone());
     let written = blocking(move || -> anyhow::Result<()> {
         // Two commits for one audit are a fraud by themselves: the second is kept for whoever opens the case.
@@ -145,7 +146,7 @@ async fn take_commit(api: &Api, record: AuditRecord, signature: Vec<u8>) -> Resu
     });
     if let Err(error) = written.await.and_then(|written| written) {
         if !is_second {
-            api.daemon.audits().records.remove(&record.key());
+            api.daemon.audits().remove(&record.key());
         }
         return Err(internal(error));
     }

@@ -54,6 +54,8 @@ pub(crate) struct Api {
     pub verifying: Semaphore,
     /// Links measured at once.
     pub measuring: Arc<Semaphore>,
+    /// Accepted reports being sent.
+    pub reports: public::ReportTexts,
     /// Answers about memory read at once.
     answers: Semaphore,
     rate: RateLimit,
@@ -108,6 +110,7 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         daemon,
         nodes: NodeDirectory::default(),
         verifying: Semaphore::new(limits.verify_at_once),
+        reports: public::ReportTexts::default(),
         measuring: Arc::new(Semaphore::new(limits.measure_at_once)),
         answers: Semaphore::new(MAX_ANSWERS),
         rate: RateLimit::new(limits.requests_per_sec),
@@ -125,7 +128,7 @@ pub fn router(daemon: Arc<Daemon>) -> Router {
         .route("/v1/audits/{commit_id}/statements", post(bandwidth::statements))
         .route("/v1/nodes/{node}/transfers", get(bandwidth::transfers))
         .route("/v1/nodes/{node}/link", post(bandwidth::link))
-        .route("/v1/observations/{epoch}", get(public::observations))
+        .route("/v1/observations/{epoch}/{oracle}", get(public::observations))
         .route("/v1/ballots/{epoch}", post(public::ballot))
         .route("/v1/proposals/{epoch}", get(public::proposal));
     let bundles = Router::new().route("/v1/audits/{commit_id}/bundle", post(audits::bundle));

@@ -63,21 +63,31 @@ impl Journal {
         Ok(())
     }
 
-    /// The openings for `epoch`.
+    /// Oracle accounts whose openings for `epoch` are kept.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn openings(&self, epoch: u64) -> Result<Vec<StoredOpening>, JournalError> {
-        type Row = ([u8; 32], [u8; 16], String);
-        let rows: Vec<Row> = self.file.read(|db| {
-            let mut statement =
-                db.prepare("SELECT oracle, salt, report FROM openings WHERE epoch = ?1 ORDER BY oracle")?;
-            let rows = statement.query_map([epoch as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    pub fn opened(&self, epoch: u64) -> Result<Vec<[u8; 32]>, JournalError> {
+        self.file.read(|db| {
+            let mut statement = db.prepare("SELECT oracle FROM openings WHERE epoch = ?1 ORDER BY oracle")?;
+            let rows = statement.query_map([epoch as i64], |row| row.get(0))?;
             rows.collect()
-        })?;
-        rows.into_iter()
-            .map(|(oracle, salt, text)| Ok(StoredOpening { oracle, salt, seen: self.read_report(&text)? }))
-            .collect()
+        })
+    }
+
+    /// The opening of `oracle` for `epoch`.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn opening(&self, epoch: u64, oracle: &[u8; 32]) -> Result<Option<StoredOpening>, JournalError> {
+        let query = "SELECT salt, report FROM openings WHERE epoch = ?1 AND oracle = ?2";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let row: Option<([u8; 16], String)> =
+            self.file.read(|db| db.query_row(query, params![epoch as i64, oracle], read).optional())?;
+        let kept = |(salt, text): ([u8; 16], String)| {
+            Ok(StoredOpening { oracle: *oracle, salt, seen: self.read_report(&text)? })
+        };
+        row.map(kept).transpose()
     }
 
     /// What this oracle committed to for `epoch`.
@@ -143,7 +153,9 @@ mod tests {
         let seen = LeafSet::new(7, vec![lease(1, 5, 9)], vec![]);
         let opening = StoredOpening { oracle: [1; 32], salt: [4; 16], seen: seen.clone() };
         journal.keep_opening(&opening).unwrap();
-        assert_eq!(journal.openings(7).unwrap(), [opening]);
+        assert_eq!((journal.opened(7).unwrap(), journal.opened(8).unwrap()), (vec![[1; 32]], vec![]));
+        assert_eq!(journal.opening(7, &[1; 32]).unwrap(), Some(opening));
+        assert_eq!(journal.opening(7, &[2; 32]).unwrap(), None);
         assert_eq!(journal.observed(7).unwrap(), None);
         journal.observe_once(&seen, [4; 16]).unwrap();
         assert_eq!(journal.observed(7).unwrap(), Some(([4; 16], seen)));

@@ -17,8 +17,11 @@ use crate::daemon::{blocking, Daemon};
 use crate::decide::report::from_wire;
 use crate::view::View;
 
-/// Longest a peer may take to answer, and time before all are asked again.
+/// Longest a peer may take to begin its answer, and time before all are asked again.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Oracles asked for one report at once: it may be large, and one is enough.
+const ASKED_AT_ONCE: usize = 2;
 
 /// Keeps until stopped.
 ///
@@ -88,7 +91,8 @@ impl Archive {
             self.take_over(&set);
             return Ok(true);
         }
-        let own = || self.daemon.ballots().by_epoch.get(&epoch).map(|ballot| ballot.own.clone()).filter(is_it);
+        let own =
+            || self.daemon.ballots().by_epoch.get(&epoch).cloned().filter(|it| is_it(&it.own)).map(|it| it.own.clone());
         let found = match signed?.filter(is_it).or_else(own) {
             Some(set) => Some(set),
             None => self.ask_peers(epoch, root, view).await,
@@ -102,16 +106,20 @@ impl Archive {
         Ok(true)
     }
 
-    /// Asks all other oracles at once. What gives the root is right, whoever sent it.
+    /// Asks the other oracles, a few at once. What gives the root is right, whoever sent it.
     async fn ask_peers(&self, epoch: u64, root: TreeNode, view: &View) -> Option<LeafSet> {
         let seats = self.daemon.other_seats(view);
+        let within = ASK_WITHIN + self.daemon.report_time(view) * ASKED_AT_ONCE as u32;
         for kind in ["reports", "proposals"] {
-            let mut asked = self.daemon.ask_seats::<Report>(view, &seats, &format!("/v1/{kind}/{epoch}"), ASK_WITHIN);
-            while let Some(answer) = asked.join_next().await {
-                let set = answer.ok().flatten().and_then(|(_, report)| from_wire(&report).ok());
-                let found = set.filter(|set| set.epoch() == epoch && set.root() == root);
-                if found.is_some() {
-                    return found;
+            let path = format!("/v1/{kind}/{epoch}");
+            for few in seats.chunks(ASKED_AT_ONCE) {
+                let mut asked = self.daemon.ask_seats::<Report>(view, few, &path, within);
+                while let Some(answer) = asked.join_next().await {
+                    let set = answer.ok().flatten().and_then(|(_, report)| from_wire(&report).ok());
+                    let found = set.filter(|set| set.epoch() == epoch && set.root() == root);
+                    if found.is_some() {
+                        return found;
+                    }
                 }
             }
         }

@@ -39,7 +39,7 @@ pub async fn judge(daemon: &Arc<Daemon>, view: &View) -> anyhow::Result<()> {
     let overdue: Vec<AuditRecord> = {
         let mut audits = daemon.audits();
         audits.prune(view.epoch, u64::try_from(view.epoch_secs()).unwrap_or(1));
-        let judged = audits.records.values_mut().filter(|entry| !entry.is_verifying).filter_map(|entry| {
+        let judged = audits.records_mut().filter(|entry| !entry.is_verifying).filter_map(|entry| {
             let next_beacon_known = view.beacon(entry.record.commit.epoch.saturating_add(1)).is_some();
             let state = entry.record.overdue(view.epoch, next_beacon_known, up_since_epoch)?;
             Some(AuditRecord { state, ..entry.record })
@@ -65,9 +65,7 @@ pub async fn settle(daemon: &Arc<Daemon>, record: AuditRecord, bundle: Option<Ve
         Ok(journal.save_audit(&record)?)
     })
     .await??;
-    if let Some(entry) = daemon.audits().records.get_mut(&record.key()) {
-        entry.record.state = record.state;
-    }
+    daemon.audits().advance(&record.key(), record.state);
     metrics::judged(record.state);
     let node = bs58::encode(record.commit.node).into_string();
     tracing::info!(node, epoch = record.commit.epoch, gpu = record.commit.gpu_index, verdict, "audit judged");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace::state::{Lease, Provider};
-use millrace_client::{endpoint, fetch, Pubkey};
+use millrace_client::fetch::decode;
+use millrace_client::{endpoint, Pubkey};
 use millrace_wire::messages::{LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
 use millrace_wire::Sealed;
 use tokio::sync::Semaphore;
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::books::LeaseBook;
 use crate::daemon::{blocking, Daemon};
 use crate::decide::lease::{LeaseFacts, LeaseRules, LeaseTally, LeaseWatch, Sighting};
 use crate::journal::StoredLease;
@@ -30,6 +32,10 @@ const SPREAD: f64 = 0.3;
 
 /// Largest status read, bytes.
 const MAX_STATUS_BYTES: usize = 16 << 10;
+
+/// Most leases written down after a round of polls, besides those that are new or have ended: 50 ms of work. What a crash loses
+/// of the others counts as not watched, and others make it good.
+pub const SAVED_AT_ONCE: usize = 5_000;
 
 /// Where a provider's agent answers, and the key it signs with.
 #[derive(Clone, Debug)]
@@ -50,6 +56,7 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
         polls: Arc::new(Semaphore::new(daemon.settings.limits.polls_at_once)),
         answer_within: every.mul_f64(0.8),
         spread: every.mul_f64(SPREAD),
+        saved: Saved::of(daemon.still_stored().iter().map(|stored| (stored.lease, stored.tally.ending.is_some()))),
         daemon,
         agents: HashMap::new(),
         agents_epoch: 0,
@@ -106,11 +113,55 @@ impl Watches {
     }
 }
 
+/// What the journal has, and which leases to write next: a part of them after each round, all of them in turn.
+#[derive(Default)]
+pub struct Saved {
+    /// Leases written down, with whether as ended.
+    leases: HashMap<[u8; 32], bool>,
+    /// Where the last part ended.
+    last: [u8; 32],
+}
+
+impl Saved {
+    /// The leases that are in the journal when the process starts, with whether they have ended.
+    pub fn of(leases: impl IntoIterator<Item = ([u8; 32], bool)>) -> Self {
+        Self { leases: leases.into_iter().collect(), last: [0; 32] }
+    }
+
+    /// Leases to write down now: all that are new or have ended since, and the next `most` of the others; and those to forget,
+    /// which are neither in `book` nor still needed.
+    pub fn next(
+        &mut self,
+        book: &LeaseBook,
+        is_needed: impl Fn(&[u8; 32]) -> bool,
+        most: usize,
+    ) -> (Vec<[u8; 32]>, Vec<[u8; 32]>) {
+        let (mut now, mut others): (Vec<[u8; 32]>, Vec<[u8; 32]>) =
+            book.keys().copied().partition(|lease| self.leases.get(lease) != Some(&book[lease].is_decided()));
+        if others.len() > most {
+            // A step of the circle from where the last one ended.
+            let last = self.last;
+            others.select_nth_unstable_by_key(most.saturating_sub(1), |lease| (*lease <= last, *lease));
+            others.truncate(most);
+            self.last = others.iter().copied().max_by_key(|lease| (*lease <= last, *lease)).unwrap_or(last);
+        }
+        now.append(&mut others);
+        self.leases.extend(now.iter().map(|lease| (*lease, book[lease].is_decided())));
+        let is_gone = |lease: &&[u8; 32]| !book.contains_key(*lease) && !is_needed(lease);
+        let gone: Vec<[u8; 32]> = self.leases.keys().filter(is_gone).copied().collect();
+        gone.iter().for_each(|lease| {
+            self.leases.remove(lease);
+        });
+        (now, gone)
+    }
+}
+
 struct Watcher {
     daemon: Arc<Daemon>,
     polls: Arc<Semaphore>,
     answer_within: Duration,
     spread: Duration,
+    saved: Saved,
     /// Read once an epoch: keys and addresses change rarely.
     agents: HashMap<Pubkey, Agent>,
     agents_epoch: u64,
@@ -137,15 +188,22 @@ impl Watcher {
             self.agents.clear();
             self.agents_epoch = view.epoch;
         }
-        for (_, provider) in leases {
-            if self.agents.contains_key(provider) {
-                continue;
-            }
-            match fetch::<Provider>(self.daemon.chain.as_ref(), provider).await {
+        let is_new = |provider: &Pubkey| !self.agents.contains_key(provider);
+        let providers: HashSet<Pubkey> = leases.iter().map(|(_, provider)| *provider).filter(is_new).collect();
+        if providers.is_empty() {
+            return;
+        }
+        let providers: Vec<Pubkey> = providers.into_iter().collect();
+        let accounts = match self.daemon.chain.accounts(&providers).await {
+            Ok(accounts) => accounts,
+            Err(error) => return tracing::warn!("cannot read the providers: {error}"),
+        };
+        for (provider, account) in providers.into_iter().zip(accounts) {
+            match account.map(|account| decode::<Provider>(&provider, &account)).transpose().map(Option::flatten) {
                 Ok(Some(account)) => {
                     let url = endpoint::from_bytes(&account.endpoint).unwrap_or_default();
                     let operator = account.operator_at(view.epoch).to_bytes();
-                    self.agents.insert(*provider, Agent { operator, url });
+                    self.agents.insert(provider, Agent { operator, url });
                 }
                 Ok(None) => tracing::warn!(%provider, "the provider of a live lease has no account"),
                 Err(error) => tracing::warn!(%provider, "cannot read a provider: {error}"),
@@ -213,20 +271,16 @@ impl Watcher {
         }
     }
 
-    async fn store(&self, view: &View) -> anyhow::Result<()> {
+    async fn store(&mut self, view: &View) -> anyhow::Result<()> {
         let watched_until = now_of(view);
-        let mut leases: Vec<StoredLease> = {
+        let (leases, gone) = {
             let book = self.daemon.leases();
-            let stored = |(lease, watch): (&[u8; 32], &LeaseWatch)| StoredLease {
-                lease: *lease,
-                tally: watch.tally(),
-                watched_until,
-            };
-            book.iter().map(stored).collect()
+            let (now, gone) = self.saved.next(&book, |lease| self.daemon.is_still_stored(lease), SAVED_AT_ONCE);
+            let stored = |lease: [u8; 32]| Some(StoredLease { lease, tally: book.get(&lease)?.tally(), watched_until });
+            (now.into_iter().filter_map(stored).collect::<Vec<_>>(), gone)
         };
-        leases.extend(self.daemon.still_stored());
         let journal = self.daemon.journal.clone();
-        Ok(blocking(move || journal.save_leases(&leases)).await??)
+        Ok(blocking(move || journal.save_leases(&leases, &gone)).await??)
     }
 }
 
@@ -257,4 +311,48 @@ async fn status(daemon: &Daemon, lease: &Pubkey, agent: &Agent) -> anyhow::Resul
     anyhow::ensure!(answer.lease == lease.to_bytes(), "the answer is about another lease");
     anyhow::ensure!(answer.nonce == nonce, "the answer is to another question");
     Ok(Sighting { phase: answer.phase, exit_code: answer.exit_code, result_root: answer.result_root })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::lease::Ending;
+    use millrace_core::leaves::LeaseStatus;
+
+    fn watch(is_ended: bool) -> LeaseWatch {
+        let ended = Ending { status: LeaseStatus::Completed, exit_code: 0, result_root: [1; 32], decided_at: 5 };
+        LeaseWatch::begin(LeaseTally { ending: is_ended.then_some(ended), ..LeaseTally::default() }, 0, 0, 0)
+    }
+
+    fn numbers(mut leases: Vec<[u8; 32]>) -> Vec<u8> {
+        leases.sort_unstable();
+        leases.iter().map(|lease| lease[0]).collect()
+    }
+
+    #[test]
+    fn what_is_new_or_ended_is_written_at_once_and_the_rest_in_turn() {
+        let mut book: LeaseBook = (1..=5).map(|number| ([number; 32], watch(false))).collect();
+        let mut saved = Saved::default();
+        let mut next = |book: &LeaseBook| {
+            let (now, gone) = saved.next(book, |lease| *lease == [9; 32], 2);
+            (numbers(now), numbers(gone))
+        };
+        assert_eq!(next(&book), (vec![1, 2, 3, 4, 5], vec![]));
+        assert_eq!(next(&book), (vec![1, 2], vec![]));
+        assert_eq!(next(&book), (vec![3, 4], vec![]));
+        assert_eq!(next(&book), (vec![1, 5], vec![]), "around the circle");
+        book.insert([4; 32], watch(true));
+        book.insert([6; 32], watch(false));
+        book.remove(&[1; 32]);
+        assert_eq!(next(&book), (vec![2, 3, 4, 6], vec![1]));
+        assert_eq!(next(&book), (vec![4, 5], vec![]));
+    }
+
+    #[test]
+    fn a_lease_the_last_process_left_stays_until_nobody_needs_it() {
+        let mut saved = Saved::of([([9; 32], false), ([8; 32], true)]);
+        let book = LeaseBook::from([([8; 32], watch(true))]);
+        assert_eq!(saved.next(&book, |_| true, 5), (vec![[8; 32]], vec![]));
+        assert_eq!(saved.next(&book, |_| false, 5), (vec![[8; 32]], vec![[9; 32]]));
+    }
 }

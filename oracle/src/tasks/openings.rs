@@ -15,25 +15,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{blocking, Daemon};
 use crate::decide::report::from_wire;
-use crate::journal::{StoredOpening, StoredTally};
+use crate::journal::{JournalError, StoredOpening, StoredTally};
 use crate::settings::of_epoch;
 use crate::view::{SeatView, View};
 
-/// Longest a peer may take to answer.
+/// Longest a peer may take to begin its answer.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Openings asked for at once: each is as large as a report.
+const ASKED_AT_ONCE: usize = 4;
 
 /// Part of an epoch between two rounds of questions, and the most one of them may take: signatures are noted in between.
 const ASK_EVERY: f64 = 0.2;
 
 /// Epochs after which an accepted report whose leaves nobody has is given up: its openings stay unknown.
-const GIVE_UP_EPOCHS: u64 = 8;
+pub const GIVE_UP_EPOCHS: u64 = 8;
 
 /// Gathers and counts until stopped.
 ///
 /// # Errors
 /// When the journal cannot be written or read.
 pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut openings = Openings { daemon, noted: HashMap::new(), asked: None, saved: None };
+    let mut openings = Openings { daemon, noted: HashMap::new(), asked: None, rounds: 0, saved: None };
     let mut views = openings.daemon.view.subscribe();
     loop {
         tokio::select! {
@@ -54,6 +57,8 @@ struct Openings {
     noted: HashMap<[u8; 32], (u64, [u8; 32])>,
     /// Epoch last asked about, and when.
     asked: Option<(u64, Instant)>,
+    /// Rounds of questions about that epoch.
+    rounds: usize,
     /// What was last written down of the counts.
     saved: Option<(Vec<StoredTally>, u64)>,
 }
@@ -98,40 +103,65 @@ impl Openings {
         if !is_due {
             return Ok(());
         }
+        let is_new = self.asked.is_none_or(|(asked, _)| asked != epoch);
+        self.rounds = if is_new { 0 } else { self.rounds.saturating_add(1) };
         self.asked = Some((epoch, Instant::now()));
         let journal = self.daemon.journal.clone();
         let me = millrace_client::pda::oracle(&self.daemon.me).to_bytes();
         let (commitments, have, own) =
-            blocking(move || (journal.commitments(epoch), journal.openings(epoch), journal.observed(epoch))).await?;
+            blocking(move || (journal.commitments(epoch), journal.opened(epoch), journal.observed(epoch))).await?;
         let (commitments, have) = (commitments?, have?);
         let mut wanted: HashMap<[u8; 32], [u8; 32]> = commitments.into_iter().collect();
-        have.iter().for_each(|opening| {
-            wanted.remove(&opening.oracle);
+        have.iter().for_each(|oracle| {
+            wanted.remove(oracle);
         });
         let own = own?.map(|(salt, seen)| StoredOpening { oracle: me, salt, seen });
-        let mut found: Vec<StoredOpening> = own.into_iter().filter(|own| is_opened(own, &wanted)).collect();
-        found.iter().for_each(|opening| {
-            wanted.remove(&opening.oracle);
-        });
-        if !wanted.is_empty() {
-            found.extend(self.ask_peers(epoch, &wanted, view).await);
+        if let Some(own) = own.filter(|own| is_opened(own, &wanted)) {
+            wanted.remove(&me);
+            self.keep(own).await?;
         }
-        let journal = self.daemon.journal.clone();
-        blocking(move || found.iter().try_for_each(|opening| journal.keep_opening(opening))).await??;
-        Ok(())
+        self.ask_peers(epoch, wanted, view).await
     }
 
-    /// Asks all other oracles at once for everything they have of `epoch`.
-    async fn ask_peers(&self, epoch: u64, wanted: &HashMap<[u8; 32], [u8; 32]>, view: &View) -> Vec<StoredOpening> {
-        let within = ASK_WITHIN.min(of_epoch(ASK_EVERY, view.epoch_secs()));
+    async fn keep(&self, opening: StoredOpening) -> anyhow::Result<()> {
+        let journal = self.daemon.journal.clone();
+        Ok(blocking(move || journal.keep_opening(&opening)).await??)
+    }
+
+    /// Asks each oracle for its own opening, then the others for those still missing, each round another one first.
+    async fn ask_peers(&self, epoch: u64, mut wanted: HashMap<[u8; 32], [u8; 32]>, view: &View) -> anyhow::Result<()> {
+        let round_ends = Instant::now() + of_epoch(ASK_EVERY, view.epoch_secs());
+        let most = ASK_WITHIN + self.daemon.report_time(view) * ASKED_AT_ONCE as u32;
         let seats = self.daemon.other_seats(view);
-        let asked = self.daemon.ask_seats::<Vec<Opening>>(view, &seats, &format!("/v1/observations/{epoch}"), within);
-        let answers = asked.join_all().await.into_iter().flatten().flat_map(|(_, openings)| openings);
-        let read = answers.filter_map(|Opening { oracle, salt, seen }| {
-            let seen = from_wire(&seen).ok().filter(|seen| seen.epoch() == epoch)?;
-            Some(StoredOpening { oracle, salt, seen })
-        });
-        read.filter(|opening| is_opened(opening, wanted)).collect()
+        let place_of = |oracle: &[u8; 32]| {
+            let is_theirs = |seat: &&u8| view.seats.get(usize::from(**seat)).is_some_and(|it| it.address() == *oracle);
+            seats.iter().position(|seat| is_theirs(&seat)).unwrap_or(0)
+        };
+        for places in self.rounds..self.rounds.saturating_add(seats.len()) {
+            let missing: Vec<[u8; 32]> = wanted.keys().copied().collect();
+            for few in missing.chunks(ASKED_AT_ONCE) {
+                let within = most.min(round_ends.saturating_duration_since(Instant::now()));
+                if within.is_zero() {
+                    return Ok(());
+                }
+                let asked = few.iter().map(|oracle| {
+                    let place = place_of(oracle).saturating_add(places).checked_rem(seats.len()).unwrap_or(0);
+                    let path = format!("/v1/observations/{epoch}/{}", Pubkey::from(*oracle));
+                    self.daemon.ask_seats::<Opening>(view, &seats[place..=place], &path, within)
+                });
+                for asked in asked.collect::<Vec<_>>() {
+                    for (_, Opening { oracle, salt, seen }) in asked.join_all().await.into_iter().flatten() {
+                        let Some(seen) = from_wire(&seen).ok().filter(|seen| seen.epoch() == epoch) else { continue };
+                        let opening = StoredOpening { oracle, salt, seen };
+                        if is_opened(&opening, &wanted) {
+                            wanted.remove(&oracle);
+                            self.keep(opening).await?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Judges every epoch whose time to open is over.
@@ -166,9 +196,9 @@ impl Openings {
         let journal = self.daemon.journal.clone();
         let before = epoch.saturating_sub(1);
         let read = move || {
-            (journal.accepted(epoch), journal.accepted(before), journal.commitments(epoch), journal.openings(epoch))
+            (journal.accepted(epoch), journal.accepted(before), journal.commitments(epoch), journal.opened(epoch))
         };
-        let (accepted, earlier, commitments, openings) = blocking(read).await?;
+        let (accepted, earlier, commitments, opened) = blocking(read).await?;
         let Some(accepted) = accepted? else {
             let is_given_up = epoch.saturating_add(GIVE_UP_EPOCHS) <= view.epoch;
             return Ok(is_given_up.then_some(Judgement::Missed(1)));
@@ -179,15 +209,22 @@ impl Openings {
         }
         let earlier = earlier?.filter(|set| set.epoch() == before);
         let epoch_secs = u64::try_from(view.epoch_secs()).unwrap_or(0);
-        let counted = openings?.into_iter().filter(|opening| {
-            let is_counted = counts(&opening.seen, &accepted, earlier.as_ref(), epoch_secs);
-            if !is_counted {
-                let oracle = Pubkey::from(opening.oracle);
-                tracing::debug!(epoch, %oracle, "what was opened does not fit the report and does not count");
+        let (opened, journal) = (opened?, self.daemon.journal.clone());
+        // One after the other: each is as large as a report.
+        let judge = move || -> Result<Vec<[u8; 32]>, JournalError> {
+            let mut counted = Vec::new();
+            for oracle in opened {
+                let opening = journal.opening(epoch, &oracle)?;
+                if opening.is_some_and(|it| counts(&it.seen, &accepted, earlier.as_ref(), epoch_secs)) {
+                    counted.push(oracle);
+                } else {
+                    let oracle = Pubkey::from(oracle);
+                    tracing::debug!(epoch, %oracle, "what was opened does not fit the report and does not count");
+                }
             }
-            is_counted
-        });
-        Ok(Some(Judgement::Opened(counted.map(|opening| opening.oracle).collect())))
+            Ok(counted)
+        };
+        Ok(Some(Judgement::Opened(blocking(judge).await??)))
     }
 
     fn finish(&self, epoch: u64, judgement: &Judgement) {

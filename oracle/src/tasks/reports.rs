@@ -1,6 +1,6 @@
 //! Makes, compares and signs one report an epoch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,30 +14,32 @@ use millrace_agreement::vote::{first_proposer, Terms};
 use millrace_agreement::{Disagreement, LeafSet, Look, OracleView, Step, Vote};
 use millrace_client::{ix, MillraceError};
 use millrace_core::merkle::TreeNode;
-use millrace_wire::messages::{BallotRequest, HexBytes, Report, BALLOT_DOMAIN};
+use millrace_wire::messages::{BallotRequest, HexBytes, Report};
 use millrace_wire::Sealed;
 use tokio_util::sync::CancellationToken;
 
-use crate::books::{findings, own_report, Ballot, Ballots};
+use crate::books::{ballot, findings, live_before, own_report, Ballot, Ballots};
 use crate::daemon::{blocking, Daemon};
-use crate::decide::report::from_wire;
+use crate::decide::report::{from_wire, open_ballot};
 use crate::journal::Signing;
 use crate::metrics::{self, SIGNATURES};
 use crate::tasks::openings::tally_on_chain;
 use crate::view::View;
 
-/// Longest a peer may take to answer.
+/// Longest a peer may take to answer, without the time that reports take to arrive, and the least it is given.
 const PEER_WITHIN: Duration = Duration::from_secs(5);
+const PEER_AT_LEAST: Duration = Duration::from_millis(100);
 
-/// Longest a proposer waits for what the others saw, and the time before it asks again who had nothing yet.
+/// Seats asked for one root's leaves at once: they may be many, and one answer is enough.
+const ASKED_AT_ONCE: usize = 2;
+
+/// Longest a proposer waits for what the others saw, without the time that takes to arrive, and the time before it asks again
+/// who had nothing yet.
 const GATHER_WITHIN: Duration = Duration::from_secs(2);
 const GATHER_AGAIN: Duration = Duration::from_millis(50);
 
 /// Most disagreements with one proposal that are logged.
 const MAX_LOGGED: usize = 16;
-
-/// Time after its award from which a lease is reported, seconds.
-const NOTICED_AFTER_SECS: i64 = 2;
 
 /// Reports until stopped.
 ///
@@ -71,6 +73,10 @@ impl Reporter {
         self.make_ballot(epoch, view);
         let Some(seat) = view.seat_of(&self.daemon.me) else { return Ok(()) };
         let Some(first) = first_proposer(epoch, view.beacon(epoch).as_ref(), view.seat_count()) else { return Ok(()) };
+        let look = look(epoch, view);
+        if self.sent_epoch == Some(epoch) || look.signed.get(usize::from(seat)).is_some_and(Option::is_some) {
+            return Ok(());
+        }
         let journal = self.daemon.journal.clone();
         let written = blocking(move || journal.signed(epoch)).await??;
         let terms = Terms {
@@ -81,7 +87,6 @@ impl Reporter {
             was_up: self.daemon.up_since_epoch.get().is_some_and(|since| *since <= epoch),
         };
         let mut vote = Vote::new(terms.clone(), written);
-        let look = look(epoch, view);
         if let Step::Ask { roots, is_due } = vote.step(&look) {
             let Some(ballot) = self.daemon.ballots().by_epoch.get(&epoch).cloned() else { return Ok(()) };
             let chosen = match self.choose(&vote, &terms, &roots, &ballot, view).await {
@@ -97,7 +102,7 @@ impl Reporter {
             }
         }
         match vote.step(&look) {
-            Step::Sign(set) if self.sent_epoch != Some(epoch) => self.send(&set, view).await,
+            Step::Sign(set) => self.send(&set, view).await,
             _ => Ok(()),
         }
     }
@@ -110,15 +115,11 @@ impl Reporter {
         }
         ballots.close_before(epoch);
         let Some(at) = view.ends_at(epoch) else { return };
-        let live = live_before(view, at);
         let oracles = seats_seen(view, &ballots);
-        let seat_leaves = oracles.iter().filter(|(oracle, _)| !ballots.is_disputed(oracle, epoch));
-        let seat_leaves = seat_leaves.map(|(oracle, seen)| seen.leaf(*oracle, at)).collect();
-        let own = own_report(epoch, at, &live, &leases, &audits, &ballots).with_oracles(seat_leaves);
-        let boundary = leases.iter().map(|(lease, watch)| (*lease, watch.leaf(*lease, at))).collect();
-        tracing::debug!(epoch, leases = own.leases().len(), nodes = own.nodes().len(), "epoch ended");
-        metrics::ballot(&own);
-        ballots.add(epoch, Ballot { at, own, boundary, oracles, refused: BTreeMap::new() });
+        let new = ballot(epoch, at, &live_before(&view.leases, at), &leases, &audits, &ballots, oracles);
+        tracing::debug!(epoch, leases = new.own.leases().len(), nodes = new.own.nodes().len(), "epoch ended");
+        metrics::ballot(&new.own);
+        ballots.add(epoch, new);
     }
 
     /// The report of another seat to sign, and that seat; `None` while there is none.
@@ -131,26 +132,33 @@ impl Reporter {
         view: &View,
     ) -> Option<(u8, LeafSet)> {
         let epoch = ballot.own.epoch();
-        let within = Duration::from_millis(terms.fallback_millis / 2).clamp(Duration::from_millis(100), PEER_WITHIN);
-        let seats: Vec<u8> = roots.iter().map(|(seat, _)| *seat).collect();
-        let answers = self.ask_reports(view, &seats, &format!("/v1/proposals/{epoch}"), within).await;
-        let mut agreed = HashMap::new();
-        for (seat, root) in roots {
-            if agreed.contains_key(root) {
-                continue;
-            }
-            if let Some(set) = answers.get(seat).filter(|set| set.root() == *root) {
-                agreed.insert(*root, self.agrees(set, *seat, terms, ballot, view, within).await);
+        let most = Duration::from_millis(terms.fallback_millis / 2);
+        let within = PEER_WITHIN.saturating_add(self.daemon.report_time(view) * ASKED_AT_ONCE as u32);
+        let within = within.min(most).max(PEER_AT_LEAST);
+        let mut tried = HashSet::new();
+        for (_, root) in roots.iter().filter(|(_, root)| tried.insert(*root)) {
+            let holders: Vec<u8> = roots.iter().filter(|(_, other)| other == root).map(|(seat, _)| *seat).collect();
+            for few in holders.chunks(ASKED_AT_ONCE) {
+                let answers = self.ask_reports(view, few, &format!("/v1/proposals/{epoch}"), within).await;
+                let asked: Vec<(u8, TreeNode)> = few.iter().map(|seat| (*seat, *root)).collect();
+                let Some((proposer, set)) = vote.choose(&asked, |seat| answers.get(&seat), |_, _| true) else {
+                    continue;
+                };
+                if self.agrees(set, proposer, terms, ballot, view, within).await {
+                    return Some((proposer, set.clone()));
+                }
+                // Whoever else has this root has the same leaves.
+                break;
             }
         }
-        let agrees = |_, set: &LeafSet| agreed.get(&set.root()) == Some(&true);
-        vote.choose(roots, |seat| answers.get(&seat), agrees).map(|(proposer, set)| (proposer, set.clone()))
+        None
     }
 
     /// This seat's own proposal: the median of what it and some others saw, as far as it can stand for it.
     async fn propose(&self, terms: &Terms, ballot: &Ballot, view: &View) -> Option<(u8, LeafSet)> {
         let epoch = ballot.own.epoch();
-        let within = Duration::from_millis(terms.fallback_millis / 4).min(GATHER_WITHIN);
+        let most = Duration::from_millis(terms.fallback_millis / 4);
+        let within = GATHER_WITHIN.saturating_add(self.daemon.report_time(view) * MEDIAN_OF as u32).min(most);
         let deadline = Instant::now() + within;
         let seats = view.seat_count();
         let mut missing: Vec<u8> =
@@ -191,13 +199,18 @@ impl Reporter {
         let path = format!("/v1/ballots/{epoch}");
         let hex = |account: [u8; 32]| HexBytes(account.to_vec());
         let asked = BallotRequest { accounts: accounts.map(|accounts| accounts.into_iter().map(hex).collect()) };
-        let answers = self.daemon.tell_seats::<_, Sealed>(view, seats, &path, &asked, within).join_all().await;
-        let read = |(seat, sealed): (u8, Sealed)| {
-            let authority = view.seats.get(usize::from(seat))?.authority.to_bytes();
-            let report: Report = sealed.open(BALLOT_DOMAIN, &authority).ok()?;
-            Some((seat, from_wire(&report).ok().filter(|set| set.epoch() == epoch)?))
-        };
-        answers.into_iter().flatten().filter_map(read).collect()
+        let mut answers = self.daemon.tell_seats::<_, Sealed>(view, seats, &path, &asked, within);
+        let mut ballots = BTreeMap::new();
+        // Each is read as it comes: together they are long.
+        while let Some(answer) = answers.join_next().await {
+            let Some((seat, sealed)) = answer.ok().flatten() else { continue };
+            let Some(authority) = view.seats.get(usize::from(seat)).map(|seat| seat.authority.to_bytes()) else {
+                continue;
+            };
+            let ballot = blocking(move || open_ballot(&sealed, &authority, epoch)).await.ok().flatten();
+            ballots.extend(ballot.map(|set| (seat, set)));
+        }
+        ballots
     }
 
     /// Whether a proposal may be signed: it fits what this oracle saw, or most of the others saw what does not.
@@ -226,14 +239,13 @@ impl Reporter {
             differences.retain(|difference| !difference.key().is_some_and(|account| backed.contains(&account)));
         }
         let mut ballots = self.daemon.ballots();
-        let Some(stored) = ballots.by_epoch.get_mut(&epoch) else { return false };
         if differences.is_empty() {
-            stored.refused.remove(&proposer);
+            ballots.refused.remove(&(epoch, proposer));
             return true;
         }
         let accounts = differences.iter().filter_map(Disagreement::key).collect();
         // Logged once, and asked again at the next look.
-        let is_news = stored.refused.insert(proposer, accounts).is_none();
+        let is_news = ballots.refused.insert((epoch, proposer), accounts).is_none();
         if is_news {
             for difference in differences.iter().take(MAX_LOGGED) {
                 metrics::disagreed(difference);
@@ -303,7 +315,7 @@ impl Reporter {
         let seen = {
             let (leases, audits, ballots) = (self.daemon.leases(), self.daemon.audits(), self.daemon.ballots());
             let at = view.ends_at(view.epoch).context("the epoch has no end")?;
-            own_report(view.epoch, at, &live_before(view, at), &leases, &audits, &ballots)
+            own_report(view.epoch, at, &live_before(&view.leases, at), &leases, &audits, &ballots)
         };
         let journal = self.daemon.journal.clone();
         let (salt, seen) = blocking(move || journal.observe_once(&seen, rand::random())).await??;
@@ -320,13 +332,6 @@ fn seats_seen(view: &View, ballots: &Ballots) -> HashMap<[u8; 32], OracleView> {
         (address, OracleView { signed: oracle.signed, tally })
     });
     seen.collect()
-}
-
-/// Leases that began before `at`, and long enough for every oracle to have noticed.
-fn live_before(view: &View, at: i64) -> Vec<[u8; 32]> {
-    let noticed_at = at.saturating_sub(NOTICED_AFTER_SECS);
-    let begun = view.leases.iter().filter(|(_, lease)| lease.started_at <= noticed_at);
-    begun.map(|(key, _)| key.to_bytes()).collect()
 }
 
 /// What each seat signed for `epoch`, and how long that has been over.

@@ -175,8 +175,9 @@ impl Stage {
 
     /// What the oracle found of the node.
     pub fn finding(&self) -> Option<NodeFinding> {
+        let audit = (provider_and_node().1.to_bytes(), 0);
         let findings = self.daemon.audits().findings();
-        findings.get(&(provider_and_node().1.to_bytes(), 0)).map(|(finding, _)| *finding)
+        findings.into_iter().find(|(key, ..)| *key == audit).map(|(_, finding, _)| finding)
     }
 
     /// The verdict among it.

@@ -130,7 +130,7 @@ async fn is_withheld(stage: &Stage) -> bool {
 
 /// Whether the oracle refused a commit with this status and took nothing.
 fn is_not_taken(stage: &Stage, answer: Result<CommitReceipt, WireError>, status: u16) -> bool {
-    answer.is_err_and(|error| error.status() == Some(status)) && stage.daemon.audits().records.is_empty()
+    answer.is_err_and(|error| error.status() == Some(status)) && stage.daemon.audits().records().is_empty()
 }
 
 async fn started_early(before_the_beacon: bool, mut rng: StdRng) -> bool {

@@ -139,7 +139,7 @@ impl Condition {
                 has_answered &= answer(&stage, &run, &next_beacon).await.is_ok();
             }
         }
-        let elapsed_nanos = stage.daemon.audits().records.values().map(|entry| entry.record.elapsed_nanos).max();
+        let elapsed_nanos = stage.daemon.audits().records().values().map(|entry| entry.record.elapsed_nanos).max();
         Outcome {
             has_passed: has_answered && stage.verdict() == Some(Verdict::Passed),
             due: subject.due,
