@@ -382,7 +382,7 @@ mod tests {
             profile.bounds().check().unwrap();
             profile.params().check(&profile.bounds()).unwrap();
             let with = |epoch_secs| InitArgs { mint: Pubkey::default(), oracles: vec![], profile, epoch_secs }.params();
-            assert_eq!(with(Some(3_600)).unwrap().epoch_secs, 3_600);
+            assert_eq!(with(Some(1_200)).unwrap().epoch_secs, 1_200);
             assert!(with(Some(0)).is_err() && with(Some(i64::MAX)).is_err());
         }
     }

@@ -146,7 +146,7 @@ async fn what_others_pay_for_priority_is_paid_up_to_the_cap() {
     let mut fees = Vec::new();
     for (prices, cap, number) in [(0u64, 100_000, 1), (1_000_000, 100_000, 2), (1_000_000_000, 7_000, 3)] {
         let prices = Weather::Lie(Lie::Prices(prices));
-        net.set([prices, prices, CLEAR]);
+        net.set([prices, prices, prices]);
         let outbox = Outbox::open(folder.path().join("outbox.sqlite")).unwrap().with_max_priority_fee(cap);
         let before = balance().await;
         let pay = transfer_lamports(&net.payer.pubkey(), &receiver(number), 1_000_000);
