@@ -8,6 +8,8 @@ SBF=$CACHE/sbf
 LOGS=$CACHE/logs
 HOST_CARGO_HOME=${CARGO_HOME:-$HOME/.cargo}
 mkdir -p "$LOGS" "$HOST_CARGO_HOME"
+# What is kept to build a changed crate faster takes as much disk as all else, and a build from scratch gains nothing by it.
+export CARGO_INCREMENTAL=0
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
