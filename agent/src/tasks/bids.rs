@@ -7,6 +7,7 @@ use millrace::state::{Bid, Job, JobState, Node, Provider};
 use millrace_client::{
     fetch, fetch_agreed, fetch_all, fetch_job, field_offset, ix, ChainError, MillraceError, Pubkey, Signer,
 };
+use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 
 use super::note;
@@ -68,7 +69,7 @@ async fn set_ask(agent: &Agent, key: &Pubkey, node: &Node) {
     }
 }
 
-/// Bids for the job that closes first among those that fit.
+/// Bids for one of the jobs that fit, at random: if every agent took the one that closes first, most would bid in vain.
 async fn bid(agent: &Agent, key: &Pubkey, node: &Node, now: i64) -> Result<(), ChainError> {
     let chain = agent.chain.as_ref();
     let Some(provider) = fetch_agreed::<Provider>(chain, &agent.provider).await? else { return Ok(()) };
@@ -77,7 +78,7 @@ async fn bid(agent: &Agent, key: &Pubkey, node: &Node, now: i64) -> Result<(), C
     let is_open = [(field_offset!(Job, state), vec![JobState::Open as u8])];
     let mut open: Vec<(Pubkey, Job)> = fetch_all(chain, &is_open).await?;
     open.retain(|(_, job)| decide_bid(job, &[], node, &provider, &policy).is_some());
-    open.sort_by_key(|(_, job)| job.bidding_ends_at);
+    open.shuffle(&mut rand::rng());
     for (job_key, _) in open {
         let Some((job, bids)) = fetch_job(chain, &job_key).await? else { continue };
         if let Some(args) = decide_bid(&job, &bids, node, &provider, &policy) {

@@ -137,7 +137,7 @@ impl<'a> Customer<'a> {
     fn post(&mut self, folder: &Path) -> Option<u64> {
         let manifest = folder.join("millrace.toml").display().to_string();
         let order = ["job", "post", &manifest, "--class", "cpu", "--objective", "price", "--max-per-sec", MAX_PER_SEC];
-        let arguments: Vec<String> = order.into_iter().chain(["--bidding-secs", "6"]).map(String::from).collect();
+        let arguments: Vec<String> = order.into_iter().chain(["--bidding-secs", "10"]).map(String::from).collect();
         match self.type_in(&arguments) {
             End::Said(posted) => number(&posted, "id").ok(),
             // It may have been posted all the same.

@@ -63,12 +63,12 @@ struct Args {
 }
 
 impl Args {
-    /// Length of an epoch, seconds: eight oracles and twenty agents share two cores.
+    /// Length of an epoch, seconds: the chain and all daemons share a few cores, and what is sent has to land within one.
     fn epoch_secs(&self) -> &'static str {
-        if self.steps {
-            "4"
-        } else {
-            "10"
+        match (self.steps, self.oracles + self.agents) {
+            (true, _) => "4",
+            (false, ..=15) => "10",
+            (false, _) => "20",
         }
     }
 
@@ -82,6 +82,8 @@ impl Args {
     }
 }
 
+/// How oracles' settings end: they look at the chain every twentieth of an epoch.
+const ORACLE_SETTINGS: &str = "[limits]\ntransfer_mib = 4\n[timing]\npoll = 0.05\n";
 /// Supply, MILL.
 const SUPPLY_MILL: &str = "1000000000";
 /// RPC endpoints every daemon and customer is given.
@@ -199,7 +201,7 @@ fn market(stage: &mut Stage, args: &Args, network: &Network, rpcs: &Rpcs) -> Res
     stage.millrace("founder", &arguments)?;
     let mut actors = Vec::new();
     for (name, host) in oracles.iter().zip(hosts) {
-        let command = stage.oracle(name, rpcs.urls(), &host.listen, "[limits]\ntransfer_mib = 4\n")?;
+        let command = stage.oracle(name, rpcs.urls(), &host.listen, ORACLE_SETTINGS)?;
         actors.push(Actor::start(name, host, command, &stage.dir)?);
     }
     for customer in customer_names(args) {
