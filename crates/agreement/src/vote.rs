@@ -5,13 +5,17 @@
 
 use std::cmp::Reverse;
 
-/// The seat that proposes first: the beacon of the epoch modulo the seats, or the epoch's number where its beacon was
-/// missed. `None` without seats.
+use millrace_core::hash::sha256;
+
+/// The seat that proposes first: drawn by the beacon of the epoch, or the epoch's number modulo the seats where its beacon
+/// was missed. `None` without seats.
 pub fn first_proposer(epoch: u64, beacon: Option<&[u8; 32]>, seats: u8) -> Option<u8> {
     let seats = u64::from(seats);
+    // Hashed, since not every network's beacons differ in all their bytes.
     let chance = beacon.map_or(epoch, |hash| {
+        let drawn = sha256(&[b"millrace first proposer", &epoch.to_le_bytes(), hash]);
         let mut head = [0; 8];
-        head.copy_from_slice(&hash[..8]);
+        head.copy_from_slice(&drawn[..8]);
         u64::from_le_bytes(head)
     });
     chance.checked_rem(seats).map(|seat| seat as u8)
@@ -202,9 +206,10 @@ mod tests {
 
     #[test]
     fn the_beacon_names_the_proposer_and_a_missed_one_is_no_gap() {
-        let mut hash = [0; 32];
-        hash[0] = 7;
-        assert_eq!(first_proposer(9, Some(&hash), 3), Some(1));
+        let hash = [7; 32];
+        let drawn: std::collections::BTreeSet<Option<u8>> =
+            (0..50).map(|epoch| first_proposer(epoch, Some(&hash), 8)).collect();
+        assert_eq!(drawn.len(), 8, "beacons that are alike name all seats in turn");
         assert_eq!(first_proposer(9, None, 3), Some(0));
         assert_eq!(first_proposer(9, None, 0), None);
     }

@@ -248,7 +248,7 @@ fn register(stage: &Stage, number: usize, listen: &str) -> Result<()> {
     stage.millrace("founder", &["transfer", &stage.address(&who).to_string(), "1000"])?;
     stage.millrace(&who, &["provider", "register", "--operator", &operator, "--endpoint", &endpoint])?;
     stage.millrace(&who, &["provider", "stake", "500"])?;
-    let claims = ["--class", "cpu", "--gops", "1", "--vram-mib", "8", "--ask-per-sec", &ask_per_sec];
+    let claims = ["--class", "cpu", "--gops", "4", "--vram-mib", "8", "--ask-per-sec", &ask_per_sec];
     stage.millrace(&who, &[&["node", "register"], &claims[..]].concat())?;
     Ok(())
 }
