@@ -89,7 +89,7 @@ fn every_script_that_deploys_refuses_the_twin() {
     assert!(!is_taken && said.contains("must never be deployed"), "the twin was taken: {said}");
     let (is_taken, said) = bash("source toolchain/common.sh; refuse_twin target/deploy/millrace.so");
     assert!(is_taken, "the program was refused: {said}");
-    for script in ["demo", "anchor"] {
+    for script in ["run-market", "anchor"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../toolchain").join(script);
         let text = std::fs::read_to_string(path).expect("the script is there");
         let (before, after) = text.split_once("refuse_twin ").unwrap_or_else(|| panic!("{script} takes the twin"));
