@@ -29,7 +29,7 @@ const ORACLE: [&str; 10] = [
 const AGENT: [&str; 7] = ["commit", "answered", "lease", "inputs.tar", "run", "results.tar", "forget lease"];
 
 /// A step that is not reached in this time is not there any more.
-const REACHED_WITHIN: Duration = Duration::from_secs(90);
+const REACHED_WITHIN: Duration = Duration::from_secs(240);
 
 /// The steps of a kind of daemon, both sides of each.
 fn both_sides(steps: &[&str]) -> VecDeque<String> {
