@@ -145,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn damaged_evidence_is_moved_aside_and_that_of_an_older_version_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("evidence.db");
+        std::fs::write(&path, [7; 8_192]).unwrap();
+        EvidenceStore::open(&path, 1 << 20).unwrap().keep_commit(&commit(1), &[1; 64], "pending").unwrap();
+        assert!(dir.path().join("evidence.db.damaged-1").exists());
+        // As it was before layouts had versions.
+        rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 0).unwrap();
+        assert_eq!(EvidenceStore::open(&path, 1 << 20).unwrap().list().unwrap().len(), 1);
+    }
+
+    #[test]
     fn a_verdict_without_a_bundle_keeps_the_bundle() {
         let (_dir, store) = store(1 << 20);
         store.keep_commit(&commit(1), &[1; 64], "pending").unwrap();
