@@ -1,11 +1,12 @@
 //! The chain as this agent last saw it: one picture, replaced as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use anyhow::Context;
 use millrace::state::{Beacons, Config, Lease, Node, Oracle, OracleSet, Provider, Reports};
 use millrace_client::ix::Market;
+use millrace_client::lease::stands_by;
 use millrace_client::{endpoint, fetch, fetch_all, field_offset, pda, Chain, Pubkey};
 use millrace_core::epoch::epoch_starts_at;
 use millrace_core::proof::statement::is_quorum;
@@ -51,6 +52,8 @@ pub struct View {
     pub nodes: Vec<(Pubkey, Node)>,
     /// Every open lease of these nodes.
     pub leases: HashMap<Pubkey, Lease>,
+    /// Other nodes' open leases of the jobs these nodes stand by for.
+    pub others: HashMap<Pubkey, Lease>,
 }
 
 impl View {
@@ -85,12 +88,13 @@ impl View {
         let of_provider = [(field_offset!(Lease, provider), provider_key.to_bytes().to_vec())];
         let leases = fetch_all::<Lease>(chain, &of_provider).await?;
         let leases = leases.into_iter().filter(|(_, lease)| nodes.contains(&lease.node)).collect();
+        let others = read_others(chain, &leases).await?;
         let seats = match last.filter(|last| last.epoch == epoch) {
             Some(last) => last.seats.clone(),
             None => read_seats(chain, &set).await?,
         };
         let reports = Box::new(reports);
-        Ok(View { taken, now, epoch, config, seats, beacons, reports, provider, nodes: found, leases })
+        Ok(View { taken, now, epoch, config, seats, beacons, reports, provider, nodes: found, leases, others })
     }
 
     /// Length of an epoch, seconds.
@@ -123,6 +127,17 @@ impl View {
         let total = self.seats.iter().fold(0u64, |sum, seat| sum.saturating_add(seat.weight));
         is_quorum(weight, total, self.config.params.quorum_bps)
     }
+}
+
+async fn read_others(chain: &dyn Chain, own: &HashMap<Pubkey, Lease>) -> anyhow::Result<HashMap<Pubkey, Lease>> {
+    let jobs: HashSet<Pubkey> = own.values().filter(|lease| stands_by(lease)).map(|lease| lease.job).collect();
+    let mut others = HashMap::new();
+    for job in jobs {
+        let of_job = [(field_offset!(Lease, job), job.to_bytes().to_vec())];
+        let leases = fetch_all::<Lease>(chain, &of_job).await?;
+        others.extend(leases.into_iter().filter(|(key, _)| !own.contains_key(key)));
+    }
+    Ok(others)
 }
 
 async fn read_seats(chain: &dyn Chain, set: &OracleSet) -> anyhow::Result<Vec<Seat>> {

@@ -3,18 +3,39 @@
 mod common;
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytemuck::Zeroable;
 use common::{assemble, job_of, processes_with, Asker, Market, AWARDED_AT};
 use ed25519_dalek::SigningKey;
+use millrace::state::{Job, Lease, LeaseRole, Tier};
+use millrace_client::{ix, Signer, Transaction};
 use millrace_jobs::{content_hash, read_bundle, Bounds, InputBundle};
 use millrace_wire::messages::JobPhase;
 use millrace_wire::{Pin, SignedClient};
 
 /// Runs `test` against an agent with a lease for `bundle`, then stops the agent.
 async fn with_agent<F: Future<Output = ()>>(bundle: &InputBundle, test: impl FnOnce(Market, Asker) -> F) {
+    with_lease(
+        bundle,
+        |_| {},
+        async |market, asker| {
+            asker.until(|answer| answer.phase == JobPhase::AwaitingInputs).await;
+            test(market, asker).await;
+        },
+    )
+    .await;
+}
+
+/// The same with the lease as `change` leaves it, and an agent that may not have seen it yet.
+async fn with_lease<F: Future<Output = ()>>(
+    bundle: &InputBundle,
+    change: impl FnOnce(&mut Lease),
+    test: impl FnOnce(Market, Asker) -> F,
+) {
     let dir = tempfile::tempdir().unwrap();
     let market = Market::new(dir.path(), bundle);
+    market.change_lease(change);
     let served = Market::new(dir.path(), bundle);
     let served = Market { chain: market.chain.clone(), ..served };
     let (ready, port) = tokio::sync::oneshot::channel();
@@ -23,7 +44,6 @@ async fn with_agent<F: Future<Output = ()>>(bundle: &InputBundle, test: impl FnO
         served.serve(|port| ready.send(port).unwrap(), async move { drop(stopped.await) }).await
     });
     let asker = market.asker(port.await.unwrap());
-    asker.until(|answer| answer.phase == JobPhase::AwaitingInputs).await;
     test(market, asker).await;
     drop(stop);
     agent.await.unwrap().unwrap();
@@ -236,4 +256,30 @@ async fn one_data_directory_serves_one_agent() {
         outcome = first => panic!("the first agent ended: {outcome:?}"),
         outcome = second => assert!(outcome.unwrap_err().to_string().contains("another daemon holds this folder")),
     }
+}
+
+#[tokio::test]
+async fn who_stands_by_says_so_takes_over_from_a_node_that_failed_and_is_sent_home() {
+    let stand_by = |lease: &mut Lease| {
+        (lease.role, lease.tier, lease.index) = (LeaseRole::StandBy as u8, Tier::Guaranteed as u8, 1);
+    };
+    with_lease(&job_of("true"), stand_by, async |market, asker| {
+        asker.until(|answer| answer.phase == JobPhase::StandingBy).await;
+        let failed = market.fail_other_member();
+        let whose = (&market.lease, &Lease::zeroed());
+        let fail_over = ix::fail_over(&market.operator.pubkey(), &Job::zeroed(), &failed, whose).data;
+        let is_takeover = |sent: &Transaction| {
+            let calls = &sent.message.instructions;
+            calls.iter().any(|call| call.data == fail_over) && sent.message.account_keys.contains(&failed)
+        };
+        let give_up_at = Instant::now() + Duration::from_secs(20);
+        while !market.chain.sent().iter().any(is_takeover) {
+            assert!(Instant::now() < give_up_at, "it never took over");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        market.change_lease(|lease| lease.stop_at = AWARDED_AT);
+        let ended = asker.until(|answer| answer.phase == JobPhase::Stopped).await;
+        assert_eq!(ended.detail, "nothing is left to stand by for");
+    })
+    .await;
 }

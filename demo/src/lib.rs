@@ -1,6 +1,7 @@
 //! What showing the market and tormenting it have in common: a stage with a real chain, keys and processes.
 
 pub mod answers;
+pub mod logs;
 pub mod process;
 pub mod secrets;
 pub mod stage;

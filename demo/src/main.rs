@@ -2,6 +2,7 @@
 //! process of its own, and token holders. Nothing here is simulated; the cheat is a real agent with a dishonest prover.
 
 mod cheat;
+mod failover;
 mod story;
 mod vote;
 

@@ -17,7 +17,7 @@ use millrace_demo::process::{self, free_port};
 use millrace_demo::stage::Stage;
 use millrace_demo::{secrets, STOPPED};
 
-use crate::vote;
+use crate::{failover, vote};
 
 /// The honest providers and what they ask, MILL a second. The third asks more than the customer pays.
 const PROVIDERS: [(&str, &str); 3] = [("ada", "0.020"), ("ben", "0.015"), ("cho", "0.500")];
@@ -42,8 +42,10 @@ struct Facts {
 
 /// Tells the story in `dir`. With `kill_oracle` (1 to 3) that oracle dies while the job runs.
 pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
-    let mut stage = Stage::set(dir, 14)?;
+    // A machine dies only where no oracle does: one trouble at a time.
+    let mut stage = Stage::set(dir, if kill_oracle.is_none() { 15 } else { 14 })?;
     local_network(&mut stage)?;
+    let ben = provider(&stage, PROVIDERS[1].0);
     let mint = token(&mut stage)?;
     market(&mut stage, &mint)?;
     let gops = bench(&mut stage)?;
@@ -60,6 +62,18 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
     vote::carried_out(&mut stage, proposal)?;
     let second = second_job(&mut stage)?;
     vote::require_fee(&second, vote::NEW_FEE_BPS)?;
+    if kill_oracle.is_none() {
+        let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        failover::play(
+            &mut stage,
+            &failover::Cast {
+                oracles: &(1..=ORACLES).map(oracle_name).collect::<Vec<_>>(),
+                agents: &names(PROVIDERS.map(|(who, _)| who).into()),
+                victim: PROVIDERS[1].0,
+                victim_account: ben.clone(),
+            },
+        )?;
+    }
     books(&mut stage)?;
     let (keys, files) = secrets::require_none_written(&stage.dir)?;
     stage.tell(format!("no secret of {keys} keys in {files} files this run wrote"));
@@ -71,7 +85,6 @@ pub fn tell(dir: &Path, kill_oracle: Option<u8>, stay: bool) -> Result<()> {
         accuracy,
         cheat_is_slashed: slashed,
     };
-    let ben = provider(&stage, PROVIDERS[1].0);
     ensure!(
         facts.winner == ben && facts.bids == 2 && facts.exit_code == 0 && facts.cheat_is_slashed,
         "the story ended otherwise than it must: {facts:?}, and {} is at {ben}",

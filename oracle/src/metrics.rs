@@ -80,7 +80,7 @@ millrace_daemon::catalog! {
 
     LEASES = Metric::gauge("millrace_oracle_leases",
         "Leases under watch, by what their agent last said; \"ended\" ones are no longer asked about.")
-        .by("state", &["unheard", "awaiting_inputs", "running", "ended"]);
+        .by("state", &["unheard", "awaiting_inputs", "standing_by", "running", "ended"]);
     POLLS = Metric::counter("millrace_oracle_lease_polls_total",
         "Questions to agents about their leases: answered in time, answered badly or not at all, too late, or not asked \
          because the provider's account cannot be read.").by("outcome", &["answered", "failed", "late", "no_agent"]);
@@ -168,18 +168,25 @@ pub fn judged(state: AuditState) {
 
 /// What is under watch.
 pub fn show(daemon: &Daemon) {
-    let (mut unheard, mut waiting, mut running, mut ended) = (0u32, 0u32, 0u32, 0u32);
+    let (mut unheard, mut waiting, mut standing_by, mut running, mut ended) = (0u32, 0u32, 0u32, 0u32, 0u32);
     for watch in daemon.leases().values() {
         let count = match watch.phase() {
             _ if watch.is_decided() => &mut ended,
             None => &mut unheard,
             Some(JobPhase::AwaitingInputs) => &mut waiting,
+            Some(JobPhase::StandingBy) => &mut standing_by,
             Some(JobPhase::Running) => &mut running,
             Some(_) => &mut ended,
         };
         *count = count.saturating_add(1);
     }
-    for (state, count) in [("unheard", unheard), ("awaiting_inputs", waiting), ("running", running), ("ended", ended)] {
+    for (state, count) in [
+        ("unheard", unheard),
+        ("awaiting_inputs", waiting),
+        ("standing_by", standing_by),
+        ("running", running),
+        ("ended", ended),
+    ] {
         LEASES.set(count.into(), &[state]);
     }
     daemon.outbox.show();

@@ -18,7 +18,7 @@ pub fn ending(outcome: &Outcome) -> (JobPhase, i32, String) {
 
 /// Whether nothing follows `phase`.
 pub fn is_final(phase: JobPhase) -> bool {
-    !matches!(phase, JobPhase::AwaitingInputs | JobPhase::Running)
+    !matches!(phase, JobPhase::AwaitingInputs | JobPhase::StandingBy | JobPhase::Running)
 }
 
 /// Whether the job must end now: the customer's notice is over, or the lease is.

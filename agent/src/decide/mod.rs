@@ -4,3 +4,4 @@ pub mod audit;
 pub mod bid;
 pub mod lease;
 pub mod leaves;
+pub mod standby;

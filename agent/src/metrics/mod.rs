@@ -23,7 +23,8 @@ const ROUTES: &[&str] = &[
     NO_ROUTE,
 ];
 
-const PHASES: &[&str] = &["awaiting_inputs", "running", "exited", "limit_exceeded", "node_failed", "stopped"];
+const PHASES: &[&str] =
+    &["awaiting_inputs", "standing_by", "running", "exited", "limit_exceeded", "node_failed", "stopped"];
 
 /// What comes of a transaction.
 const SENT: &[&str] = &["landed", "refused", "failed"];
@@ -37,6 +38,8 @@ millrace_daemon::catalog! {
     LEASES = Metric::gauge("millrace_agent_leases", "Leases this agent serves or served and has not forgotten, by phase.")
         .by("phase", PHASES);
     LEASES_WON = Metric::counter("millrace_agent_leases_won_total", "Leases taken up.");
+    TAKEOVERS = Metric::counter("millrace_agent_takeovers_total",
+        "Places of failed nodes this machine stood by for and sent to take over.").by("outcome", SENT);
     JOBS_STARTED = Metric::counter("millrace_agent_jobs_started_total", "Jobs begun.");
     JOBS_ENDED = Metric::counter("millrace_agent_jobs_ended_total",
         "Jobs ended, by phase: exited by themselves, beyond a limit of their own, failed by this node, stopped.")
@@ -52,7 +55,7 @@ millrace_daemon::catalog! {
     BIDS_RELEASED = Metric::counter("millrace_agent_bids_released_total",
         "Bids taken back because their job went to another, was withdrawn, or was never awarded.");
     LEAVES = Metric::counter("millrace_agent_leaves_total",
-        "Leaves of accepted reports applied on chain: leases settled, findings about nodes.")
+        "Leaves of accepted reports applied on chain: leases settled, failed ones of others where this node stands by among them, findings about nodes.")
         .by("kind", &["lease", "node"]).by("outcome", SENT);
 
     AUDITS_BEGUN = Metric::counter("millrace_agent_audits_begun_total", "Audits begun, or taken up again after a restart; one a GPU.");
@@ -146,6 +149,7 @@ pub fn show(agent: &Agent) {
 fn phase_name(phase: JobPhase) -> &'static str {
     match phase {
         JobPhase::AwaitingInputs => "awaiting_inputs",
+        JobPhase::StandingBy => "standing_by",
         JobPhase::Running => "running",
         JobPhase::Exited => "exited",
         JobPhase::LimitExceeded => "limit_exceeded",

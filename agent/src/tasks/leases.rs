@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use millrace::state::{Customer, Dispute, Job, Lease, Provider};
+use millrace::state::{Customer, Dispute, Job, Lease, LeaseRole, Provider};
 use millrace_client::{fetch, fetch_agreed, ix, pda, Pubkey, Signer};
 use millrace_daemon::blocking;
 use millrace_jobs::{content_hash, pack_files, write_files, Bounds, InputBundle};
@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::{next_view, note};
 use crate::agent::Agent;
 use crate::decide::lease::{dispute_step, ending, is_final, must_stop, step, DisputeStep, LeaseStep};
+use crate::decide::standby::takes_over;
 use crate::journal::LeaseRecord;
-use crate::metrics::{self, LEASES_WON};
+use crate::metrics::{self, sent, LEASES_WON, TAKEOVERS};
 use crate::sandbox::{Outcome, Spec};
 use crate::view::View;
 
@@ -104,12 +105,18 @@ async fn look(agent: &Arc<Agent>, view: &View, stops: &mut Stops) -> anyhow::Res
         if must_stop(lease, view.now) && !is_final(record.phase) {
             match stops.remove(&key) {
                 Some(stop) => drop(stop),
-                // It never ran: nothing more comes.
-                None if record.phase == JobPhase::AwaitingInputs => {
-                    let detail = "the lease ended before the inputs arrived".to_owned();
-                    agent.set_lease(&key, LeaseRecord { phase: JobPhase::Stopped, detail, ..record.clone() })?;
+                None => {
+                    // It never ran: nothing more comes.
+                    let detail = match record.phase {
+                        JobPhase::AwaitingInputs => Some("the lease ended before the inputs arrived"),
+                        JobPhase::StandingBy => Some("nothing is left to stand by for"),
+                        _ => None,
+                    };
+                    if let Some(detail) = detail {
+                        let stopped = LeaseRecord { phase: JobPhase::Stopped, detail: detail.into(), ..record.clone() };
+                        agent.set_lease(&key, stopped)?;
+                    }
                 }
-                None => {}
             }
         }
         match lease {
@@ -126,6 +133,7 @@ async fn is_closed(agent: &Agent, lease: &Pubkey) -> bool {
 }
 
 async fn new_record(agent: &Agent, lease: &Lease) -> anyhow::Result<LeaseRecord> {
+    let stands_by = lease.role == LeaseRole::StandBy as u8;
     let chain = agent.chain.as_ref();
     let job: Job = fetch(chain, &lease.job).await?.context("its job is not there")?;
     let customer: Customer = fetch(chain, &lease.customer).await?.context("its customer is not there")?;
@@ -134,7 +142,7 @@ async fn new_record(agent: &Agent, lease: &Lease) -> anyhow::Result<LeaseRecord>
         manifest_hash: job.manifest_hash,
         max_secs: lease.max_secs,
         started_at: lease.started_at,
-        phase: JobPhase::AwaitingInputs,
+        phase: if stands_by { JobPhase::StandingBy } else { JobPhase::AwaitingInputs },
         exit_code: 0,
         result_root: [0; 32],
         detail: String::new(),
@@ -145,18 +153,17 @@ async fn new_record(agent: &Agent, lease: &Lease) -> anyhow::Result<LeaseRecord>
 /// What the agent does about a lease on chain, in the background of its work.
 async fn act(agent: &Arc<Agent>, view: &View, key: &Pubkey, lease: &Lease, record: &LeaseRecord) {
     let caller = agent.key.pubkey();
+    if let Some(failed) = takes_over(lease, &view.others, view.now) {
+        return take_over(agent, &failed, (key, lease)).await;
+    }
     match step(lease, record.phase, view.now) {
         LeaseStep::Wait => {}
         LeaseStep::Close => {
             let Ok(Some(provider)) = fetch_agreed::<Provider>(agent.chain.as_ref(), &lease.provider).await else {
                 return;
             };
-            // What a failed lease owes its customer comes first.
-            let compensate = (lease.compensation_due(&provider) > 0)
-                .then(|| ix::claim_compensation(&caller, key, lease, provider.next_claim));
-            let close = ix::close_lease(&caller, key, lease, &view.market());
-            let both: Vec<_> = compensate.into_iter().chain([close]).collect();
-            note("close lease", agent.submit(&format!("close {key}"), &both).await);
+            let close = millrace_client::lease::close(&caller, key, lease, &provider, &view.market());
+            note("close lease", agent.submit(&format!("close {key}"), &close).await);
         }
         LeaseStep::Dispute => end_dispute(agent, view, key, lease).await,
         LeaseStep::Exit => {
@@ -164,6 +171,16 @@ async fn act(agent: &Arc<Agent>, view: &View, key: &Pubkey, lease: &Lease, recor
             note("exit lease", agent.submit(&format!("exit {key}"), &[exit]).await);
         }
     }
+}
+
+/// Puts the own lease `own`, which stands by, in the place of the one that failed. The work itself comes with a lease of
+/// its own, which the next look finds.
+async fn take_over(agent: &Agent, failed: &Pubkey, own: (&Pubkey, &Lease)) {
+    let Ok(Some(job)) = fetch_agreed::<Job>(agent.chain.as_ref(), &own.1.job).await else { return };
+    let fail_over = ix::fail_over(&agent.key.pubkey(), &job, failed, own);
+    let outcome = agent.submit(&format!("fail over {failed}"), &[fail_over]).await;
+    TAKEOVERS.inc(&[sent(&outcome)]);
+    note("fail over", outcome);
 }
 
 /// Takes a dispute as far as it is: the customer need not be there, whoever wins.

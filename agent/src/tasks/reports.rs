@@ -9,7 +9,7 @@ use millrace::constants::REPORT_RING;
 use millrace::instructions::{ApplyAuditArgs, SettleLeaseArgs};
 use millrace::state::AcceptedRoot;
 use millrace_client::{ix, Pubkey};
-use millrace_core::leaves::{LeaseLeaf, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN};
+use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN};
 use millrace_wire::messages::Report;
 use tokio_util::sync::CancellationToken;
 
@@ -79,9 +79,12 @@ async fn fetch_proven(agent: &Agent, view: &View, accepted: &AcceptedRoot) -> an
                 continue;
             }
         };
-        let is_own_lease = |lease: &[u8; 32]| view.leases.contains_key(&Pubkey::from(*lease));
+        let is_wanted_lease = |lease: &[u8; 32]| {
+            let lease = Pubkey::from(*lease);
+            view.leases.contains_key(&lease) || view.others.contains_key(&lease)
+        };
         let is_own_node = |node: &[u8; 32]| view.node(&Pubkey::from(*node)).is_some();
-        match prove(&report, accepted, is_own_lease, is_own_node) {
+        match prove(&report, accepted, is_wanted_lease, is_own_node) {
             Ok(proven) => return Ok(proven),
             Err(error) => last = Some(format!("{url}: {error}")),
         }
@@ -104,7 +107,10 @@ async fn apply_audit(agent: &Agent, view: &View, epoch: u64, proven: &Proven<Nod
 
 async fn settle(agent: &Agent, view: &View, epoch: u64, proven: &Proven<LeaseLeaf, LEASE_LEAF_LEN>) {
     let key = Pubkey::from(proven.leaf.lease);
-    let Some(lease) = view.leases.get(&key) else { return };
+    // Whose node failed may not be there to say so: who stands by does, since nobody can take over before.
+    let has_failed = proven.leaf.status == LeaseStatus::NodeFailed;
+    let other = || view.others.get(&key).filter(|_| has_failed);
+    let Some(lease) = view.leases.get(&key).or_else(other) else { return };
     let pays_nothing = proven.leaf.live_secs <= lease.paid_secs && !proven.leaf.status.is_final();
     if lease.has_ended() || proven.leaf.at <= lease.last_leaf_at || pays_nothing {
         return;

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
 use ed25519_dalek::SigningKey;
-use millrace::state::{Config, Customer, Job, JobState, Lease, LeaseState, Node, OracleSet, Provider, Reports};
+use millrace::state::{
+    Config, Customer, Job, JobState, Lease, LeaseRole, LeaseState, Node, OracleSet, Provider, Reports,
+};
 use millrace_agent::{Agent, Settings};
 use millrace_client::{keys, pda, FakeChain, Keypair, Pubkey, Signer};
 use millrace_daemon::{Endpoint, Listeners};
@@ -119,6 +121,25 @@ impl Market {
         let mut lease: Lease = millrace_client::fetch::decode(&self.lease, &account).unwrap().unwrap();
         change(&mut lease);
         self.chain.set(self.lease, &lease);
+    }
+
+    /// Puts a second lease of the same job on chain, whose node failed just now. Returns its address.
+    pub fn fail_other_member(&self) -> Pubkey {
+        let mut failed = None;
+        self.change_lease(|own| failed = Some(*own));
+        let own = failed.unwrap();
+        let key = pda::lease(&own.job, 7);
+        let mut failed = Lease {
+            state: LeaseState::NodeFailed as u8,
+            role: LeaseRole::Member as u8,
+            index: 0,
+            node: Pubkey::new_from_array([8; 32]),
+            ended_at: AWARDED_AT,
+            ..own
+        };
+        failed.terms.dispute_window_secs = 1_000;
+        self.chain.set(key, &failed);
+        key
     }
 
     /// Serves on a free port until `stop`; calls `ready` with the port.

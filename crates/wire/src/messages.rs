@@ -274,6 +274,8 @@ pub struct Evidence {
 pub enum JobPhase {
     /// Waits for the customer's inputs.
     AwaitingInputs,
+    /// Is up, and ready to take over from a node that fails.
+    StandingBy,
     /// Runs.
     Running,
     /// Ended by itself with this exit code; zero is success.

@@ -21,6 +21,10 @@ const MAX_PER_SEC: &str = "0.05";
 const MAX_SECS: u64 = 90;
 /// A piece of work not done by then, with all the times it was posted anew, is lost.
 const WORK_WITHIN: Duration = Duration::from_secs(400);
+/// Longest until the last jobs are closed: the local network's dispute window is 30 s.
+const CLOSED_WITHIN: Duration = Duration::from_secs(120);
+/// Part of the work that is posted with a stand-by.
+const GUARANTEED: f64 = 0.35;
 /// Longest one command may take.
 const COMMAND_WITHIN: Duration = Duration::from_secs(180);
 
@@ -81,12 +85,30 @@ impl<'a> Customer<'a> {
                 self.counts.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
+        self.close_all();
         Ok(())
+    }
+
+    /// Closes the jobs that had to wait because others may claim from the bond of a node that failed.
+    fn close_all(&mut self) {
+        let began = Instant::now();
+        while began.elapsed() < CLOSED_WITHIN && !STOPPED.load(Ordering::Relaxed) {
+            let End::Said(jobs) = self.type_in(&["job", "list"].map(String::from)) else { continue };
+            let open: Vec<u64> = jobs.as_array().into_iter().flatten().filter_map(|job| job["id"].as_u64()).collect();
+            if open.is_empty() {
+                return;
+            }
+            for id in open {
+                self.type_in(&["job".into(), "close".into(), id.to_string()]);
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
     }
 
     /// Sees one piece of work through.
     fn has_done(&mut self, folder: &Path) -> Result<bool> {
         let wanted = self.prepare(folder)?;
+        let tier = if self.rng.random_bool(GUARANTEED) { "guaranteed" } else { "spot" };
         let (began, mut posted, mut id) = (Instant::now(), 0, None);
         while began.elapsed() < WORK_WITHIN && !STOPPED.load(Ordering::Relaxed) {
             let out = folder.join(format!("results-{posted}"));
@@ -94,7 +116,7 @@ impl<'a> Customer<'a> {
                 if posted > 0 {
                     self.counts.again.fetch_add(1, Ordering::Relaxed);
                 }
-                id = self.post(folder);
+                id = self.post(folder, tier);
                 posted += u32::from(id.is_some());
                 continue;
             };
@@ -134,10 +156,11 @@ impl<'a> Customer<'a> {
     }
 
     /// Posts the work. `None` when it is not known to be posted.
-    fn post(&mut self, folder: &Path) -> Option<u64> {
+    fn post(&mut self, folder: &Path, tier: &str) -> Option<u64> {
         let manifest = folder.join("millrace.toml").display().to_string();
         let order = ["job", "post", &manifest, "--class", "cpu", "--objective", "price", "--max-per-sec", MAX_PER_SEC];
-        let arguments: Vec<String> = order.into_iter().chain(["--bidding-secs", "10"]).map(String::from).collect();
+        let arguments: Vec<String> =
+            order.into_iter().chain(["--bidding-secs", "10", "--tier", tier]).map(String::from).collect();
         match self.type_in(&arguments) {
             End::Said(posted) => number(&posted, "id").ok(),
             // It may have been posted all the same.

@@ -144,7 +144,7 @@ fn run(args: &Args, network: &Network) -> Result<bool> {
 
     stage.announce("The books, read from the chain itself");
     stage.url = real_url;
-    verdict::give(&stage, &oracle_names(args), &customer_names(args), &counts, &harms)
+    verdict::give(&stage, (&oracle_names(args), &provider_names(args), &customer_names(args)), &counts, &harms)
 }
 
 fn oracle_name(number: usize) -> String {
@@ -163,6 +163,10 @@ fn oracle_names(args: &Args) -> Vec<String> {
     (0..args.oracles.into()).map(oracle_name).collect()
 }
 
+fn provider_names(args: &Args) -> Vec<String> {
+    (0..args.agents.into()).map(provider_name).collect()
+}
+
 fn customer_names(args: &Args) -> Vec<String> {
     (1..=args.customers).map(|number| format!("customer-{number}")).collect()
 }
@@ -171,7 +175,7 @@ fn names(args: &Args) -> Vec<String> {
     let agents = usize::from(args.agents);
     let mut names = vec!["founder".to_owned()];
     names.extend(oracle_names(args));
-    names.extend((0..agents).map(provider_name));
+    names.extend(provider_names(args));
     names.extend((0..agents).map(operator_name));
     names.extend(customer_names(args));
     names

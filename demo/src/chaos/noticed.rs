@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use millrace_demo::logs;
 use millrace_demo::stage::Stage;
 
 /// What an oracle says of an agent that does not answer any more.
@@ -28,14 +29,9 @@ pub struct Harm {
 /// When a log cannot be read.
 pub fn delays(stage: &Stage, oracles: &[String], harms: &[Harm]) -> Result<Vec<Duration>> {
     let mut delays = Vec::new();
-    for oracle in oracles {
-        let log = std::fs::read_to_string(stage.dir.join(format!("{oracle}.log")))?;
-        for line in log.lines().filter(|line| line.contains(SAID)) {
-            let (at, _) = line.trim_start().split_once(' ').context("a line of a log without a time")?;
-            let at = humantime::parse_rfc3339(at).context("a line of a log without a time")?;
-            let of_agent = harms.iter().filter(|harm| line.contains(&harm.provider) && harm.lasted > WITHIN);
-            delays.extend(of_agent.filter_map(|harm| at.duration_since(harm.at).ok()).filter(|delay| *delay < WITHIN));
-        }
+    for (at, line) in logs::lines(&stage.dir, oracles, SAID)? {
+        let of_agent = harms.iter().filter(|harm| line.contains(&harm.provider) && harm.lasted > WITHIN);
+        delays.extend(of_agent.filter_map(|harm| at.duration_since(harm.at).ok()).filter(|delay| *delay < WITHIN));
     }
     delays.sort_unstable();
     Ok(delays)

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use millrace::state::LeaseState;
 use millrace_client::{pda, Pubkey};
 use millrace_demo::answers::number;
-use millrace_demo::secrets;
 use millrace_demo::stage::Stage;
+use millrace_demo::{logs, secrets};
 use serde_json::Value;
 
 use crate::customers::Counts;
@@ -16,7 +16,12 @@ use crate::noticed::{self, Harm};
 use crate::witness::Witness;
 
 /// Says how it ended, in its last line for machines. Returns whether all is right.
-pub fn give(stage: &Stage, oracles: &[String], customers: &[String], counts: &Counts, harms: &[Harm]) -> Result<bool> {
+pub fn give(
+    stage: &Stage,
+    (oracles, agents, customers): (&[String], &[String], &[String]),
+    counts: &Counts,
+    harms: &[Harm],
+) -> Result<bool> {
     let keys: Vec<Pubkey> = customers.iter().map(|customer| pda::customer(&stage.address(customer))).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let witness = runtime.block_on(Witness::hear(&stage.url, &keys))?;
@@ -45,6 +50,13 @@ pub fn give(stage: &Stage, oracles: &[String], customers: &[String], counts: &Co
         witness.count() - witness.ended_as(LeaseState::Completed) - witness.ended_as(LeaseState::NodeFailed),
         count(&counts.again)
     ));
+    let takeovers = logs::takeovers(&stage.dir, oracles, agents)?;
+    let slowest = takeovers.last().map_or(String::new(), |slowest| {
+        let median = takeovers.get(takeovers.len() / 2).unwrap_or(slowest);
+        let (median, slowest) = (median.as_secs_f64(), slowest.as_secs_f64());
+        format!(": half of them within {median:.1} s of the accepted report, all within {slowest:.1} s")
+    });
+    stage.tell(format!("{} failed leases were taken over by a stand-by{slowest}", witness.taken_over));
     stage.tell(format!("no secret of {keys} keys in {files} files this run wrote"));
     let epochs = journals.accepted.last_key_value().map_or(0, |(last, _)| last + 1);
     stage.tell(format!(

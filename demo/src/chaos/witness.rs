@@ -27,6 +27,16 @@ struct Told {
 #[derive(Default)]
 pub struct Witness {
     leases: BTreeMap<Pubkey, Told>,
+    /// Leases whose node failed and whose stand-by took over.
+    pub taken_over: usize,
+}
+
+async fn events_of(chain: &RpcChain, account: &Pubkey) -> Result<Vec<MillraceEvent>> {
+    let mut events = Vec::new();
+    for signature in chain.signatures_of(account, None).await? {
+        events.extend(chain.transaction_events(&signature).await?);
+    }
+    Ok(events)
 }
 
 impl Witness {
@@ -37,20 +47,42 @@ impl Witness {
     pub async fn hear(url: &str, customers: &[Pubkey]) -> Result<Self> {
         let (chain, mut witness) = (RpcChain::new(&[url.to_owned()])?, Self::default());
         for customer in customers {
-            for signature in chain.signatures_of(customer, None).await? {
-                for event in chain.transaction_events(&signature).await? {
-                    witness.take(customer, event)?;
+            let own = events_of(&chain, customer).await?;
+            // A takeover names no customer: its job tells of it.
+            for event in &own {
+                if let MillraceEvent::JobPosted(posted) = event {
+                    if posted.standby_count > 0 {
+                        witness.take_over(customer, events_of(&chain, &posted.job).await?)?;
+                    }
                 }
+            }
+            for event in own {
+                witness.take(customer, event)?;
             }
         }
         Ok(witness)
     }
 
+    fn take_over(&mut self, customer: &Pubkey, events: Vec<MillraceEvent>) -> Result<()> {
+        for event in events {
+            if let MillraceEvent::FailedOver(it) = event {
+                self.taken_over += 1;
+                self.open(it.lease, customer, it.per_sec)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, lease: Pubkey, customer: &Pubkey, per_sec: u64) -> Result<()> {
+        let told = Told { customer: *customer, per_sec, ..Told::default() };
+        anyhow::ensure!(self.leases.insert(lease, told).is_none(), "{lease} was opened twice");
+        Ok(())
+    }
+
     fn take(&mut self, customer: &Pubkey, event: MillraceEvent) -> Result<()> {
         match event {
             MillraceEvent::LeaseAwarded(it) => {
-                let told = Told { customer: *customer, per_sec: it.per_sec, ..Told::default() };
-                anyhow::ensure!(self.leases.insert(it.lease, told).is_none(), "{} was awarded twice", it.lease);
+                self.open(it.lease, customer, it.per_sec)?;
             }
             MillraceEvent::LeaseSettled(it) => {
                 let told = self.of(&it.lease)?;

@@ -82,6 +82,8 @@ pub struct LeaseWatch {
     ended: Option<(Sighting, u64)>,
     /// Whether the last question had no answer.
     is_silent: bool,
+    /// Whether it has nothing to run: it is paid for being there.
+    stands_by: bool,
 }
 
 impl LeaseWatch {
@@ -89,7 +91,21 @@ impl LeaseWatch {
     pub fn begin(tally: LeaseTally, unwatched_millis: u64, now_millis: u64, now: i64) -> Self {
         let blind_millis = tally.blind_millis.saturating_add(unwatched_millis);
         let tally = LeaseTally { blind_millis, blind_until: now, ..tally };
-        Self { tally, heard_millis: now_millis, running_millis: None, phase: None, ended: None, is_silent: false }
+        Self {
+            tally,
+            heard_millis: now_millis,
+            running_millis: None,
+            phase: None,
+            ended: None,
+            is_silent: false,
+            stands_by: false,
+        }
+    }
+
+    /// The same for a lease that stands by, if `stands_by`.
+    #[must_use]
+    pub fn of_stand_by(self, stands_by: bool) -> Self {
+        Self { stands_by, ..self }
     }
 
     /// What must survive a restart.
@@ -125,7 +141,9 @@ impl LeaseWatch {
         self.phase = Some(sighting.phase);
         match sighting.phase {
             JobPhase::AwaitingInputs => self.running_millis = None,
-            JobPhase::Running => {
+            // Who is to run earns nothing by standing by.
+            JobPhase::StandingBy if !self.stands_by => self.running_millis = None,
+            JobPhase::StandingBy | JobPhase::Running => {
                 let gap = self.running_millis.and_then(|before| now_millis.checked_sub(before));
                 if let Some(gap) = gap.filter(|gap| *gap <= MAX_GAP_MILLIS) {
                     self.tally.live_millis = self.tally.live_millis.saturating_add(gap);
@@ -286,6 +304,17 @@ mod tests {
         watch.hear(says(JobPhase::Running), 3_000);
         watch.hear(says(JobPhase::Running), 4_000);
         assert_eq!(watch.tally().live_millis, 1_000);
+    }
+
+    #[test]
+    fn standing_by_is_live_for_a_stand_by_and_for_nobody_else() {
+        for (stands_by, live_millis) in [(true, 2_000), (false, 0)] {
+            let mut watch = watch().of_stand_by(stands_by);
+            for now in [0, 1_000, 2_000] {
+                watch.hear(says(JobPhase::StandingBy), now);
+            }
+            assert_eq!(watch.tally().live_millis, live_millis);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace::state::{Lease, Provider};
+use millrace::state::{Lease, LeaseRole, Provider};
 use millrace_client::fetch::decode;
 use millrace_client::{endpoint, Pubkey};
 use millrace_wire::messages::{LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
@@ -94,7 +94,8 @@ impl Watches {
                     None => (LeaseTally::default(), millis_between(lease.started_at, now)),
                 };
                 tracing::info!(lease = %Pubkey::from(key), live_millis = tally.live_millis, unwatched, "watching");
-                let mut watch = LeaseWatch::begin(tally, unwatched, millis, now);
+                let stands_by = lease.role == LeaseRole::StandBy as u8;
+                let mut watch = LeaseWatch::begin(tally, unwatched, millis, now).of_stand_by(stands_by);
                 if let Some(leaf) = daemon.ballots().accepted.get(&key) {
                     watch.accept(leaf);
                 }

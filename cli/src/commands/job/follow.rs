@@ -3,22 +3,21 @@
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context as _, Result};
-use ed25519_dalek::SigningKey;
-use millrace::state::{Customer, JobState, Lease, LeaseState, Provider};
-use millrace_client::{endpoint, fetch, keys, Pubkey};
-use millrace_jobs::{content_hash, read_bundle, write_files, Bounds};
-use millrace_wire::messages::LEASE_STATUS_DOMAIN;
-use millrace_wire::{Pin, Sealed, SignedClient};
+use millrace::state::{Customer, JobState, Lease, LeaseRole};
+use millrace_client::lease::stands_by;
+use millrace_client::{fetch, Pubkey};
 use serde::Serialize;
 
+use super::agent::{Agent, Log};
+use super::ending::{self, Wound};
+use super::leases::{at_work, leases};
 use super::post::bundle_path;
 use super::show::{lease_state_name, ShownBid};
 use super::steps::{self, Own};
 use crate::context::{mill, Context, Quote};
-use crate::output::Format;
 
 /// What to do along the way.
 #[derive(clap::Args)]
@@ -41,16 +40,22 @@ struct Outcome {
     exit_code: i32,
     node: String,
     provider: String,
+    /// Nodes that failed before and were replaced by their stand-bys.
+    failed_nodes: Vec<String>,
     per_sec: u64,
     max_per_sec: u64,
     bids: Vec<ShownBid>,
     paid_secs: u64,
     gross_amount: u64,
+    /// Of the gross, what stand-bys were paid for being there.
+    standby_gross_amount: u64,
     fee_amount: u64,
     burned_amount: u64,
     result_root: String,
     files: Vec<PathBuf>,
     closed: bool,
+    /// Why it is not closed, if that was wanted.
+    left_open: Option<String>,
 }
 
 impl fmt::Display for Outcome {
@@ -58,25 +63,29 @@ impl fmt::Display for Outcome {
         let mut rows = vec![
             ("job", format!("{}, {} with exit code {}", self.id, self.state, self.exit_code)),
             ("ran on", format!("node {}", self.node)),
-            (
-                "price",
-                format!(
-                    "{} a second, the better of {} bids; at most {}",
-                    mill(self.per_sec),
-                    self.bids.len(),
-                    mill(self.max_per_sec)
-                ),
-            ),
-            ("paid", format!("{} for {} proven seconds", mill(self.gross_amount), self.paid_secs)),
-            ("fee", format!("{}, of which {} burned", mill(self.fee_amount), mill(self.burned_amount))),
         ];
+        if !self.failed_nodes.is_empty() {
+            rows.push(("in place of", format!("node {}, which failed", self.failed_nodes.join(", node "))));
+        }
+        let price = format!("{} a second", mill(self.per_sec));
+        let bids = format!("one of {} bids; at most {}", self.bids.len(), mill(self.max_per_sec));
+        rows.push(("price", format!("{price}, {bids}")));
+        rows.push(("paid", format!("{} for {} proven seconds", mill(self.gross_amount), self.paid_secs)));
+        if self.standby_gross_amount > 0 {
+            rows.push(("", format!("{} of it to stand-bys", mill(self.standby_gross_amount))));
+        }
+        rows.push(("fee", format!("{}, of which {} burned", mill(self.fee_amount), mill(self.burned_amount))));
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         rows.push(("results", if files.is_empty() { "none".into() } else { files.join(", ") }));
+        rows.extend(self.left_open.iter().map(|why| ("left open", why.clone())));
         write!(f, "{}", crate::output::lines(&rows))
     }
 }
 
 const POLL: Duration = Duration::from_millis(400);
+
+/// A stand-by that did not take over by then is not there: the chain would let it for the whole dispute window.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Takes job `id` from wherever it stands to its end.
 pub async fn follow(context: &Context, id: u64, args: &Args) -> Result<()> {
@@ -92,24 +101,34 @@ pub async fn follow(context: &Context, id: u64, args: &Args) -> Result<()> {
 }
 
 async fn to_the_end(context: &Context, id: u64, args: &Args) -> Result<Outcome> {
-    let own = steps::own(context, id).await?;
-    let (lease_key, lease) = awarded(context, id, own).await?;
-    let own = steps::own(context, id).await?;
-    let agent = Agent::of(context, &lease_key, &lease).await?;
-    if lease.state < LeaseState::Completed as u8 {
-        agent.hand_in(context, &bundle_path(&own.job.manifest_hash)).await?;
+    let (mut key, lease) = awarded(context, id).await?;
+    let mut lease = served(context, &key, lease).await?;
+    while let Some((next, opened)) = successor(context, id, &key, &lease).await? {
+        eprintln!("node {} failed; node {}, which stood by, takes over", lease.node, opened.node);
+        (key, lease) = (next, served(context, &next, opened).await?);
     }
-    let lease = ended(context, &lease_key, &agent).await?;
     let files = match lease.result_root == [0; 32] {
         true => Vec::new(),
         // Its key may have been rotated since the job began.
-        false => Agent::of(context, &lease_key, &lease).await?.fetch_results(&lease, &args.out).await?,
+        false => Agent::of(context, &key, &lease).await?.fetch_results(&lease, &args.out).await?,
     };
-    let before = fetch::<Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?.burned;
-    if !args.keep_open {
-        settle_up(context, &own, &lease_key, &lease).await?;
-    }
-    let burned = fetch::<Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?.burned;
+    let own = steps::own(context, id).await?;
+    let burned = async || {
+        Ok::<_, anyhow::Error>(
+            fetch::<Customer>(context.chain(), &own.customer).await?.context("the escrow is closed")?.burned,
+        )
+    };
+    let before = burned().await?;
+    let every = leases(context, &own).await?;
+    let (every, left_open) = match args.keep_open {
+        true => (every, None),
+        false => {
+            let Wound { leases, left_open } = settle_up(context, &own, every).await?;
+            (leases, left_open)
+        }
+    };
+    let standbys = || every.iter().filter(|(_, it)| it.role == LeaseRole::StandBy as u8);
+    let failed = every.iter().filter(|(_, it)| it.is_failed_member() && it.is_replaced == 1);
     Ok(Outcome {
         id,
         job: own.key.to_string(),
@@ -117,172 +136,137 @@ async fn to_the_end(context: &Context, id: u64, args: &Args) -> Result<Outcome> 
         exit_code: lease.exit_code,
         node: lease.node.to_string(),
         provider: lease.provider.to_string(),
+        failed_nodes: failed.map(|(_, it)| it.node.to_string()).collect(),
         per_sec: lease.per_sec,
         max_per_sec: own.job.max_per_sec,
         bids: own.bids.iter().map(ShownBid::from).collect(),
-        paid_secs: lease.paid_secs,
-        gross_amount: lease.gross_amount,
-        fee_amount: lease.fee_amount,
-        burned_amount: burned - before,
+        paid_secs: every.iter().map(|(_, it)| it.paid_secs).sum::<u64>()
+            - standbys().map(|(_, it)| it.paid_secs).sum::<u64>(),
+        gross_amount: every.iter().map(|(_, it)| it.gross_amount).sum(),
+        standby_gross_amount: standbys().map(|(_, it)| it.gross_amount).sum(),
+        fee_amount: every.iter().map(|(_, it)| it.fee_amount).sum(),
+        burned_amount: burned().await? - before,
         result_root: hex::encode(lease.result_root),
         files,
-        closed: !args.keep_open,
+        closed: !args.keep_open && left_open.is_none(),
+        left_open,
     })
 }
 
-/// Waits for the bidding to close and awards.
-async fn awarded(context: &Context, id: u64, mut own: Own) -> Result<(Pubkey, Lease)> {
+/// Waits for the bidding to close, awards, and returns the lease at work.
+async fn awarded(context: &Context, id: u64) -> Result<(Pubkey, Lease)> {
     let spinner = context.spinner("");
     loop {
-        if let Some(found) = steps::lease(context, &own.key).await? {
-            spinner.finish_and_clear();
-            return Ok(found);
-        }
+        let own = steps::own(context, id).await?;
+        let now = context.chain().unix_timestamp().await?;
         if own.job.state == JobState::Cancelled as u8 {
             bail!("job {id} was cancelled; close it with `millrace job close {id}`");
+        }
+        if now >= own.job.bidding_ends_at && now < own.job.award_by {
+            steps::award_places(context, &own.key).await?;
+        }
+        let own = steps::own(context, id).await?;
+        if let Some(found) = at_work(&leases(context, &own).await?) {
+            spinner.finish_and_clear();
+            return Ok(found);
         }
         if own.job.leases_opened > 0 {
             bail!("job {id} has ended, and its lease is closed with all that was paid; close it with `millrace job close {id}`");
         }
-        let now = context.chain().unix_timestamp().await?;
         if now >= own.job.award_by {
             bail!("nobody was awarded job {id} in time; cancel it with `millrace job cancel {id}` and post it again");
         }
-        if now >= own.job.bidding_ends_at && !steps::award_best(context, &own).await? {
+        if now >= own.job.bidding_ends_at {
             bail!("nobody bid on job {id}; cancel it with `millrace job cancel {id}` and post it at a higher price or with lower demands");
         }
         spinner.set_message(format!(
             "{} bids so far, bidding closes in {} s",
             own.job.bid_count,
-            (own.job.bidding_ends_at - now).max(0)
+            own.job.bidding_ends_at - now
         ));
         tokio::time::sleep(POLL).await;
-        own = steps::own(context, id).await?;
     }
 }
 
-/// Shows the log until the chain says that the lease has ended.
-async fn ended(context: &Context, lease_key: &Pubkey, agent: &Agent) -> Result<Lease> {
-    let spinner = context.spinner("the job runs");
-    let mut shown = 0;
+/// Hands in the inputs and shows the log until the chain says that the lease has ended.
+async fn served(context: &Context, key: &Pubkey, lease: Lease) -> Result<Lease> {
+    if lease.has_ended() {
+        return Ok(lease);
+    }
+    let agent = Agent::of(context, key, &lease).await?;
+    let inputs = inputs_of(context, &lease).await?;
+    let spinner = context.spinner("the job begins");
+    let mut log = Log::new(&spinner);
+    let ended = tokio::select! {
+        ended = ended(context, key, &spinner) => ended?,
+        refused = agent.attend(context, &inputs, &mut log) => return Err(refused),
+    };
+    log.show_end(context, &agent).await;
+    spinner.finish_and_clear();
+    Ok(ended)
+}
+
+/// The packed inputs, kept when the job was posted.
+async fn inputs_of(context: &Context, lease: &Lease) -> Result<Vec<u8>> {
+    let job = fetch::<millrace::state::Job>(context.chain(), &lease.job).await?.context("the job is closed")?;
+    let path = bundle_path(&job.manifest_hash);
+    std::fs::read(&path).with_context(|| {
+        format!("the job's packed inputs are not at {}; was it posted from another machine?", path.display())
+    })
+}
+
+async fn ended(context: &Context, key: &Pubkey, spinner: &indicatif::ProgressBar) -> Result<Lease> {
     loop {
-        let lease = fetch::<Lease>(context.chain(), lease_key).await?.context("the lease is closed already")?;
-        let has_ended = lease.has_ended();
-        match agent.log_from(shown).await {
-            Ok(bytes) if !bytes.is_empty() => {
-                shown += bytes.len();
-                if context.format == Format::Display {
-                    spinner.suspend(|| std::io::stderr().write_all(&bytes))?;
-                }
-            }
-            Ok(_) => {}
-            Err(error) => spinner.set_message(format!("{error:#}")),
-        }
-        if has_ended {
-            spinner.finish_and_clear();
+        let lease = fetch::<Lease>(context.chain(), key).await?.context("the lease is closed already")?;
+        if lease.has_ended() {
             return Ok(lease);
         }
-        spinner.set_message(format!(
-            "{}, {} s proven and paid: {}",
-            lease_state_name(&lease),
-            lease.paid_secs,
-            mill(lease.gross_amount)
-        ));
+        let paid = mill(lease.gross_amount);
+        spinner.set_message(format!("{}, {} s proven and paid: {paid}", lease_state_name(&lease), lease.paid_secs));
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The lease of the stand-by that takes over from `failed` at `key`, if its node failed and one does.
+async fn successor(context: &Context, id: u64, key: &Pubkey, failed: &Lease) -> Result<Option<(Pubkey, Lease)>> {
+    if !failed.is_failed_member() {
+        return Ok(None);
+    }
+    let (began, spinner) = (Instant::now(), context.spinner("the node failed; waiting for its stand-by to take over"));
+    loop {
+        let every = leases(context, &steps::own(context, id).await?).await?;
+        if let Some(next) = at_work(&every).filter(|(at, _)| at != key) {
+            spinner.finish_and_clear();
+            return Ok(Some(next));
+        }
+        if !every.iter().any(|(_, it)| stands_by(it)) || began.elapsed() > TAKEN_OVER_WITHIN {
+            spinner.finish_and_clear();
+            return Ok(None);
+        }
         tokio::time::sleep(POLL).await;
     }
 }
 
 /// Accepts, sweeps and closes, after asking.
-async fn settle_up(context: &Context, own: &Own, lease_key: &Pubkey, lease: &Lease) -> Result<()> {
+async fn settle_up(context: &Context, own: &Own, every: Vec<(Pubkey, Lease)>) -> Result<Wound> {
+    let sum = |of: fn(&Lease) -> u64| every.iter().map(|(_, lease)| of(lease)).sum::<u64>();
     context.confirm(&Quote {
         title: format!("Accept the result of job {} and close it", own.job.id),
         rows: vec![
-            ("proven", format!("{} s", lease.paid_secs)),
-            ("paid", mill(lease.gross_amount)),
-            ("of which held back until now", mill(lease.holdback_amount)),
-            ("fee", mill(lease.fee_amount)),
+            ("proven", format!("{} s", sum(|it| it.paid_secs))),
+            ("paid", mill(sum(|it| it.gross_amount))),
+            ("of which held back until now", mill(sum(|it| it.holdback_amount))),
+            ("fee", mill(sum(|it| it.fee_amount))),
         ],
     })?;
-    steps::accept_lease(context, lease_key, lease).await?;
-    steps::sweep_and_close(context, own).await
-}
-
-/// The agent of a lease, as its customer reaches it.
-struct Agent {
-    http: SignedClient,
-    url: String,
-    operator: [u8; 32],
-}
-
-impl Agent {
-    async fn of(context: &Context, lease_key: &Pubkey, lease: &Lease) -> Result<Self> {
-        let provider = fetch::<Provider>(context.chain(), &lease.provider).await?.context("the provider is closed")?;
-        let base = endpoint::from_bytes(&provider.endpoint).context("the provider has no usable endpoint")?;
-        let key = SigningKey::from_bytes(&keys::seed(&context.keypair()?));
-        let epoch = context.market().await?.epoch_at(context.chain().unix_timestamp().await?)?;
-        let operator = provider.operator_at(epoch).to_bytes();
-        Ok(Self {
-            http: SignedClient::new(key, Duration::from_secs(30))?
-                .pinned(Pin::of_provider(operator, provider.tls_spki_hash))
-                .with_max_answer(Bounds::default().total_bytes as usize + (1 << 20)),
-            url: format!("{}/v1/leases/{lease_key}", base.trim_end_matches('/')),
-            operator,
-        })
-    }
-
-    /// Hands in the inputs. The agent may learn of the award a moment after we do.
-    async fn hand_in(&self, context: &Context, bundle: &Path) -> Result<()> {
-        let inputs = std::fs::read(bundle).with_context(|| {
-            format!("the job's packed inputs are not at {}; was it posted from another machine?", bundle.display())
-        })?;
-        let spinner = context.spinner("handing in the inputs");
-        let url = format!("{}/inputs", self.url);
-        let mut last = None;
-        for _ in 0..50 {
-            match self.http.put_bytes::<Sealed>(&url, inputs.clone()).await {
-                Ok(receipt) => {
-                    receipt
-                        .open::<serde_json::Value>(LEASE_STATUS_DOMAIN, &self.operator)
-                        .context("the agent's receipt")?;
-                    spinner.finish_and_clear();
-                    return Ok(());
-                }
-                Err(error) if matches!(error.status(), Some(400 | 401 | 403 | 413)) => return Err(error.into()),
-                Err(error) => last = Some(error),
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        spinner.finish_and_clear();
-        Err(last.map_or_else(|| anyhow::anyhow!("the agent did not take the inputs"), Into::into))
-    }
-
-    async fn log_from(&self, offset: usize) -> Result<Vec<u8>> {
-        Ok(self.http.get_bytes(&format!("{}/logs?offset={offset}", self.url)).await?)
-    }
-
-    /// Fetches the results and refuses any that are not what the oracles reported.
-    async fn fetch_results(&self, lease: &Lease, out: &Path) -> Result<Vec<PathBuf>> {
-        let bytes = self.http.get_bytes(&format!("{}/results", self.url)).await?;
-        let found = content_hash(&bytes);
-        if found != lease.result_root {
-            bail!(
-                "the results have sha256 {}, the oracles reported {}: do not accept them",
-                hex::encode(found),
-                hex::encode(lease.result_root)
-            );
-        }
-        let files = read_bundle(&bytes, Bounds::default())?;
-        std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
-        write_files(out, &files)?;
-        Ok(files.keys().map(|name| out.join(name)).collect())
-    }
+    ending::wind_up(context, own).await
 }
 
 /// `millrace job logs`.
 pub async fn logs(context: &Context, id: u64) -> Result<()> {
     let own = steps::own(context, id).await?;
     let (key, lease) =
-        steps::lease(context, &own.key).await?.with_context(|| format!("job {id} has no open lease, so no log"))?;
+        at_work(&leases(context, &own).await?).with_context(|| format!("job {id} has no open lease, so no log"))?;
     let log = Agent::of(context, &key, &lease).await?.log_from(0).await?;
     std::io::stdout().write_all(&log)?;
     Ok(())
@@ -304,7 +288,7 @@ impl fmt::Display for Fetched {
 pub async fn results(context: &Context, id: u64, out: &Path) -> Result<()> {
     let own = steps::own(context, id).await?;
     let (key, lease) =
-        steps::lease(context, &own.key).await?.with_context(|| format!("job {id} has no open lease, so no results"))?;
+        at_work(&leases(context, &own).await?).with_context(|| format!("job {id} has no open lease, so no results"))?;
     if lease.result_root == [0; 32] {
         bail!("job {id} has no results yet; it is {}", lease_state_name(&lease));
     }

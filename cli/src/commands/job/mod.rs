@@ -1,6 +1,9 @@
 //! `millrace job`.
 
+mod agent;
+mod ending;
 mod follow;
+mod leases;
 mod post;
 mod show;
 mod steps;
@@ -40,7 +43,7 @@ pub enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// Show a job, its bids and its lease.
+    /// Show a job, its bids and its leases.
     Show {
         /// Number of the job under its customer.
         id: u64,
@@ -61,7 +64,7 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: PathBuf,
     },
-    /// Give the job to the best bid, once bidding has closed.
+    /// Give the job to the best bids, once bidding has closed.
     Award {
         /// Number of the job under your key.
         id: u64,
@@ -86,7 +89,7 @@ pub enum Command {
         /// Number of the job under your key.
         id: u64,
     },
-    /// Sweep its fees, close an ended job and get its rent back.
+    /// Send home who stands by, sweep its fees, close an ended job and get its rent back.
     Close {
         /// Number of the job under your key.
         id: u64,
@@ -116,6 +119,6 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Stop { id } => steps::stop(context, id).await,
         Command::Exit { id } => steps::exit(context, id).await,
         Command::Cancel { id } => steps::cancel(context, id).await,
-        Command::Close { id } => steps::close(context, id).await,
+        Command::Close { id } => ending::close(context, id).await,
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use anyhow::Result;
-use millrace::state::{Bid, Job, JobState, Lease, LeaseState};
+use millrace::state::{Bid, Job, JobState, Lease, LeaseRole, LeaseState};
 use millrace_client::{fetch_all, fetch_job, pda, Pubkey};
 use serde::Serialize;
 
-use super::steps;
+use super::leases::leases_of;
 use crate::context::{mill, Context};
 use crate::output::{lines, table};
 
@@ -29,7 +29,9 @@ impl From<&Bid> for ShownBid {
 #[derive(Serialize)]
 struct ShownLease {
     lease: String,
+    role: &'static str,
     state: &'static str,
+    is_replaced: bool,
     node: String,
     provider: String,
     per_sec: u64,
@@ -52,7 +54,27 @@ struct Shown {
     award_by: i64,
     manifest_hash: String,
     bids: Vec<ShownBid>,
-    lease: Option<ShownLease>,
+    leases: Vec<ShownLease>,
+}
+
+impl From<&(Pubkey, Lease)> for ShownLease {
+    fn from((key, it): &(Pubkey, Lease)) -> Self {
+        Self {
+            lease: key.to_string(),
+            role: if it.role == LeaseRole::StandBy as u8 { "stand-by" } else { "member" },
+            state: lease_state_name(it),
+            is_replaced: it.is_replaced == 1,
+            node: it.node.to_string(),
+            provider: it.provider.to_string(),
+            per_sec: it.per_sec,
+            paid_secs: it.paid_secs,
+            gross_amount: it.gross_amount,
+            fee_amount: it.fee_amount,
+            holdback_amount: it.holdback_amount,
+            exit_code: it.exit_code,
+            result_root: hex::encode(it.result_root),
+        }
+    }
 }
 
 /// What a job's state is called.
@@ -81,7 +103,7 @@ pub fn lease_state_name(lease: &Lease) -> &'static str {
 }
 
 impl Shown {
-    fn new(key: &Pubkey, job: &Job, bids: &[Bid], lease: Option<(Pubkey, Lease)>, now: i64) -> Self {
+    fn new(key: &Pubkey, job: &Job, bids: &[Bid], leases: &[(Pubkey, Lease)], now: i64) -> Self {
         Self {
             id: job.id,
             job: key.to_string(),
@@ -92,19 +114,7 @@ impl Shown {
             award_by: job.award_by,
             manifest_hash: hex::encode(job.manifest_hash),
             bids: bids.iter().map(ShownBid::from).collect(),
-            lease: lease.map(|(key, it)| ShownLease {
-                lease: key.to_string(),
-                state: lease_state_name(&it),
-                node: it.node.to_string(),
-                provider: it.provider.to_string(),
-                per_sec: it.per_sec,
-                paid_secs: it.paid_secs,
-                gross_amount: it.gross_amount,
-                fee_amount: it.fee_amount,
-                holdback_amount: it.holdback_amount,
-                exit_code: it.exit_code,
-                result_root: hex::encode(it.result_root),
-            }),
+            leases: leases.iter().map(ShownLease::from).collect(),
         }
     }
 }
@@ -123,8 +133,10 @@ impl fmt::Display for Shown {
                 format!("{} a second by node {}", mill(bid.per_sec), bid.node),
             ));
         }
-        if let Some(lease) = &self.lease {
-            rows.push(("lease", format!("{}, {}", lease.lease, lease.state)));
+        for lease in &self.leases {
+            let replaced = if lease.is_replaced { ", replaced by a stand-by" } else { "" };
+            let name = if lease.role == "member" { "lease" } else { "stand-by" };
+            rows.push((name, format!("{}, {}{replaced}", lease.lease, lease.state)));
             rows.push(("node", lease.node.clone()));
             rows.push((
                 "paid",
@@ -149,8 +161,8 @@ pub async fn show(context: &Context, customer: &Pubkey, id: u64) -> Result<()> {
             "{customer} has no open job {id}; it was never posted, or is closed already; see `millrace job list`"
         );
     };
-    let lease = steps::lease(context, &key).await?;
-    context.print(&Shown::new(&key, &job, &bids, lease, context.chain().unix_timestamp().await?));
+    let leases = leases_of(context, &key, &job).await?;
+    context.print(&Shown::new(&key, &job, &bids, &leases, context.chain().unix_timestamp().await?));
     Ok(())
 }
 
