@@ -9,7 +9,7 @@ use bytemuck::Zeroable;
 use common::{assemble, job_of, processes_with, Asker, Market, AWARDED_AT};
 use ed25519_dalek::SigningKey;
 use millrace::state::{Job, Lease, LeaseRole, Tier};
-use millrace_client::{ix, Signer, Transaction};
+use millrace_client::{ix, Signer, Simulation, Status, StatusLevel, Transaction};
 use millrace_jobs::{content_hash, read_bundle, Bounds, InputBundle};
 use millrace_wire::messages::JobPhase;
 use millrace_wire::{Pin, SignedClient};
@@ -265,6 +265,7 @@ async fn who_stands_by_says_so_takes_over_from_a_node_that_failed_and_is_sent_ho
     };
     with_lease(&job_of("true"), stand_by, async |market, asker| {
         asker.until(|answer| answer.phase == JobPhase::StandingBy).await;
+        market.chain.set_simulation(Simulation { units: 100_000, ..Simulation::default() });
         let failed = market.fail_other_member();
         let whose = (&market.lease, &Lease::zeroed());
         let fail_over = ix::fail_over(&market.operator.pubkey(), &Job::zeroed(), &failed, whose).data;
@@ -273,10 +274,15 @@ async fn who_stands_by_says_so_takes_over_from_a_node_that_failed_and_is_sent_ho
             calls.iter().any(|call| call.data == fail_over) && sent.message.account_keys.contains(&failed)
         };
         let give_up_at = Instant::now() + Duration::from_secs(20);
-        while !market.chain.sent().iter().any(is_takeover) {
+        let takeover = loop {
             assert!(Instant::now() < give_up_at, "it never took over");
+            if let Some(sent) = market.chain.sent().into_iter().find(is_takeover) {
+                break sent;
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        };
+        market.chain.remove_account(&failed);
+        market.chain.set_status(takeover.signatures[0], Status { slot: 1, level: StatusLevel::Confirmed, error: None });
         market.change_lease(|lease| lease.stop_at = AWARDED_AT);
         let ended = asker.until(|answer| answer.phase == JobPhase::Stopped).await;
         assert_eq!(ended.detail, "nothing is left to stand by for");
