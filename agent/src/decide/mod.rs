@@ -3,4 +3,3 @@
 pub mod audit;
 pub mod bid;
 pub mod lease;
-pub mod leaves;

@@ -13,6 +13,7 @@ pub mod events;
 pub mod fetch;
 pub mod ix;
 pub mod keys;
+pub mod leaves;
 pub mod metrics;
 pub mod outbox;
 pub mod pda;
