@@ -3,5 +3,4 @@
 pub mod audit;
 pub mod bid;
 pub mod lease;
-pub mod leaves;
 pub mod standby;

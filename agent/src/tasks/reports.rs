@@ -8,6 +8,7 @@ use anyhow::{bail, Context};
 use millrace::constants::REPORT_RING;
 use millrace::instructions::{ApplyAuditArgs, SettleLeaseArgs};
 use millrace::state::AcceptedRoot;
+use millrace_client::leaves::{prove, Proven, ProvenReport, RawReport};
 use millrace_client::{ix, Pubkey};
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus, NodeLeaf, LEASE_LEAF_LEN, NODE_LEAF_LEN};
 use millrace_wire::messages::Report;
@@ -15,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{next_view, note};
 use crate::agent::Agent;
-use crate::decide::leaves::{prove, Proven, ProvenReport};
 use crate::metrics::{found, sent, LEAVES};
 use crate::view::View;
 
@@ -79,12 +79,17 @@ async fn fetch_proven(agent: &Agent, view: &View, accepted: &AcceptedRoot) -> an
                 continue;
             }
         };
-        let is_wanted_lease = |lease: &[u8; 32]| {
-            let lease = Pubkey::from(*lease);
+        let is_wanted_lease = |leaf: &LeaseLeaf| {
+            let lease = Pubkey::from(leaf.lease);
             view.leases.contains_key(&lease) || view.others.contains_key(&lease)
         };
-        let is_own_node = |node: &[u8; 32]| view.node(&Pubkey::from(*node)).is_some();
-        match prove(&report, accepted, is_wanted_lease, is_own_node) {
+        let is_own_node = |leaf: &NodeLeaf| view.node(&Pubkey::from(leaf.node)).is_some();
+        let raw = RawReport {
+            leases: &report.lease_leaves.0,
+            nodes: &report.node_leaves.0,
+            oracles: &report.oracle_leaves.0,
+        };
+        match prove(raw, accepted, is_wanted_lease, is_own_node) {
             Ok(proven) => return Ok(proven),
             Err(error) => last = Some(format!("{url}: {error}")),
         }

@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod ix;
 pub mod keys;
 pub mod lease;
+pub mod leaves;
 pub mod metrics;
 pub mod outbox;
 pub mod pda;

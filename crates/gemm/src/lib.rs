@@ -30,5 +30,6 @@ pub use kernel::{peak_gops, Kernel};
 pub use run::{prove, Progress, ProveOptions, ProvenRun};
 pub use tree::UpperTree;
 pub use verify::{
-    false_link, queries, verify_batch, verify_bundle, wrong_entries, Refusal, Verified, WrongEntry, MAX_WRONG_ENTRIES,
+    false_link, queries, verify_batch, verify_bundle, wrong_entries, wrong_entries_beside, Refusal, Verified,
+    WrongEntry, MAX_WRONG_ENTRIES,
 };

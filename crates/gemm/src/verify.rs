@@ -166,10 +166,18 @@ pub struct WrongEntry {
 /// Up to [`MAX_WRONG_ENTRIES`] wrong entries of a bundle, no two of which share a row or a column: as many as there are.
 /// They count whether or not they were asked for. Empty when there are none, or when the bundle is not the commit's.
 pub fn wrong_entries(commit: &Commit, bundle: &Bundle) -> Vec<WrongEntry> {
+    wrong_entries_beside(commit, bundle, &[])
+}
+
+/// [`wrong_entries`] of which none shares a row or a column with one of those `proven` before, and no more than make
+/// [`MAX_WRONG_ENTRIES`] with them: whoever proved one that shares lines with the first choice spoils nothing.
+pub fn wrong_entries_beside(commit: &Commit, bundle: &Bundle, proven: &[Query]) -> Vec<WrongEntry> {
     let Ok(rounds) = Rounds::open(commit, bundle) else { return vec![] };
-    let opened = bundle.entries.iter().filter(|entry| rounds.check_opened(entry).is_ok());
+    let is_apart = |entry: &&OpenedEntry| !proven.iter().any(|known| known.shares_line(&entry.query));
+    let opened = bundle.entries.iter().filter(is_apart).filter(|entry| rounds.check_opened(entry).is_ok());
     independent(&rounds.wrong(opened, operands::entry))
         .into_iter()
+        .take(MAX_WRONG_ENTRIES.saturating_sub(proven.len()))
         .map(|entry| WrongEntry {
             query: entry.query,
             proof: rounds.proof(entry, &rounds.super_path(entry)).to_bytes(),

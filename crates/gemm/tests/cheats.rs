@@ -6,7 +6,7 @@ use common::{answer, cpu, run, task, NEXT_BEACON};
 use millrace_core::proof::{check_entry, check_link, next_seed, Commit, EntryProof, LinkProof, Query, Verdict};
 use millrace_gemm::{
     cheats::{prove_with_seeds, Lazy, Tamper},
-    false_link, queries, verify_bundle, wrong_entries, Bundle, Refusal, Round,
+    false_link, queries, verify_bundle, wrong_entries, wrong_entries_beside, Bundle, Refusal, Round,
 };
 use std::sync::Arc;
 
@@ -34,6 +34,19 @@ fn three_independent_entries_convict_a_lazy_prover() {
     let run = run(&task(512, 2), Lazy::rows(cpu(), 5));
     let bundle = answer(&run);
     assert_eq!(convicted(run.commit(), &bundle).len(), 3);
+}
+
+#[test]
+fn an_entry_proven_before_that_shares_lines_with_the_first_choice_spoils_no_conviction() {
+    let run = run(&task(512, 2), Lazy::rows(cpu(), 50));
+    let bundle = answer(&run);
+    let [first, second, _] = convicted(run.commit(), &bundle)[..] else { panic!("three are the first choice") };
+    let proven = [Query { round: 0, row: first.row, col: second.col }];
+    let more: Vec<Query> = wrong_entries_beside(run.commit(), &bundle, &proven).iter().map(|it| it.query).collect();
+    assert_eq!(more.len(), 2, "with the one before they are three");
+    assert!(!more[0].shares_line(&more[1]) && more.iter().all(|it| !it.shares_line(&proven[0])));
+    let all = convicted(run.commit(), &bundle);
+    assert!(wrong_entries_beside(run.commit(), &bundle, &all).is_empty(), "three are enough");
 }
 
 #[test]

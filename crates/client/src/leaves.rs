@@ -1,4 +1,4 @@
-//! Finding one's own leaves in a report, and the path that proves each.
+//! Finding leaves in a report, and the path that proves each.
 
 use std::slice::ChunksExact;
 
@@ -8,7 +8,17 @@ use millrace_core::leaves::{
     ORACLE_LEAF_LEN,
 };
 use millrace_core::merkle::Tree;
-use millrace_wire::messages::{Leaves, Report};
+
+/// The leaves of a report as an oracle gives them: each kind encoded, one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct RawReport<'a> {
+    /// Of leases.
+    pub leases: &'a [u8],
+    /// Of nodes.
+    pub nodes: &'a [u8],
+    /// Of oracles.
+    pub oracles: &'a [u8],
+}
 
 /// A leaf with what proves it on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +33,7 @@ pub struct Proven<L, const N: usize> {
     pub path: Vec<u8>,
 }
 
-/// All leaves of a report that is the one accepted on chain.
+/// The leaves asked for, of a report that is the one accepted on chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProvenReport {
     /// Of leases.
@@ -43,19 +53,19 @@ pub enum BadReport {
     OtherRoot,
 }
 
-/// Checks a report against the accepted root, and makes the path of every leaf that `wanted_lease` or `wanted_node` names.
+/// Checks a report against the accepted root, and makes the path of every leaf that `wants_lease` or `wants_node` asks for.
 ///
 /// # Errors
 /// [`BadReport`].
 pub fn prove(
-    report: &Report,
+    report: RawReport,
     accepted: &AcceptedRoot,
-    wanted_lease: impl Fn(&[u8; 32]) -> bool,
-    wanted_node: impl Fn(&[u8; 32]) -> bool,
+    wants_lease: impl Fn(&LeaseLeaf) -> bool,
+    wants_node: impl Fn(&NodeLeaf) -> bool,
 ) -> Result<ProvenReport, BadReport> {
-    let leases = split(&report.lease_leaves, LEASE_LEAF_LEN)?;
-    let nodes = split(&report.node_leaves, NODE_LEAF_LEN)?;
-    let oracles = split(&report.oracle_leaves, ORACLE_LEAF_LEN)?;
+    let leases = split(report.leases, LEASE_LEAF_LEN)?;
+    let nodes = split(report.nodes, NODE_LEAF_LEN)?;
+    let oracles = split(report.oracles, ORACLE_LEAF_LEN)?;
     let hashed = leases.clone().map(lease_tree_node).chain(nodes.clone().map(node_tree_node));
     let all: Vec<_> = hashed.chain(oracles.map(oracle_tree_node)).collect();
     let count = u32::try_from(all.len()).map_err(|_| BadReport::OtherRoot)?;
@@ -68,13 +78,13 @@ pub fn prove(
     let first_node = leases.len() as u32;
     for (index, bytes) in (0..).zip(leases) {
         let leaf = LeaseLeaf::from_bytes(bytes).map_err(|_| BadReport::NotLeaves)?;
-        if wanted_lease(&leaf.lease) {
+        if wants_lease(&leaf) {
             proven.leases.push(Proven { leaf, bytes: leaf.to_bytes(), index, path: path(index) });
         }
     }
     for (index, bytes) in (first_node..).zip(nodes) {
         let leaf = NodeLeaf::from_bytes(bytes).map_err(|_| BadReport::NotLeaves)?;
-        if wanted_node(&leaf.node) {
+        if wants_node(&leaf) {
             proven.nodes.push(Proven { leaf, bytes: leaf.to_bytes(), index, path: path(index) });
         }
     }
@@ -82,8 +92,8 @@ pub fn prove(
 }
 
 /// The encodings of leaves that are `len` bytes long.
-fn split(leaves: &Leaves, len: usize) -> Result<ChunksExact<'_, u8>, BadReport> {
-    let each = leaves.0.chunks_exact(len);
+fn split(leaves: &[u8], len: usize) -> Result<ChunksExact<'_, u8>, BadReport> {
+    let each = leaves.chunks_exact(len);
     match each.remainder().is_empty() {
         true => Ok(each),
         false => Err(BadReport::NotLeaves),
@@ -124,17 +134,30 @@ mod tests {
         }
     }
 
-    fn report() -> (Report, Reports) {
+    /// A report's leaves, each kind joined.
+    #[derive(Clone)]
+    struct Joined {
+        leases: Vec<u8>,
+        nodes: Vec<u8>,
+        oracles: Vec<u8>,
+    }
+
+    impl Joined {
+        fn raw(&self) -> RawReport<'_> {
+            RawReport { leases: &self.leases, nodes: &self.nodes, oracles: &self.oracles }
+        }
+    }
+
+    fn report() -> (Joined, Reports) {
         let leases = [1, 2, 3].map(lease_leaf);
         let nodes = [7, 8].map(node_leaf);
         let oracle = OracleLeaf { oracle: [4; 32], signed: 2, opened: 1, at: 9 };
         let first = leases.iter().map(LeaseLeaf::tree_node).chain(nodes.iter().map(NodeLeaf::tree_node));
         let tree = Tree::new(first.chain([oracle.tree_node()]).collect());
-        let report = Report {
-            epoch: 4,
-            lease_leaves: Leaves(leases.map(|leaf| leaf.to_bytes()).concat()),
-            node_leaves: Leaves(nodes.map(|leaf| leaf.to_bytes()).concat()),
-            oracle_leaves: Leaves(oracle.to_bytes().to_vec()),
+        let report = Joined {
+            leases: leases.map(|leaf| leaf.to_bytes()).concat(),
+            nodes: nodes.map(|leaf| leaf.to_bytes()).concat(),
+            oracles: oracle.to_bytes().to_vec(),
         };
         let mut reports = Box::new(Reports::zeroed());
         reports.accept(4, tree.root(), 6, 1, 10);
@@ -142,10 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn the_program_accepts_the_path_of_every_own_leaf() {
+    fn the_program_accepts_the_path_of_every_leaf_asked_for() {
         let (report, reports) = report();
         let accepted = reports.accepted(4).unwrap();
-        let proven = prove(&report, accepted, |lease| *lease == [2; 32], |node| *node == [8; 32]).unwrap();
+        let proven = prove(report.raw(), accepted, |leaf| leaf.lease == [2; 32], |leaf| leaf.node == [8; 32]).unwrap();
         assert_eq!((proven.leases.len(), proven.nodes.len()), (1, 1));
         let (lease, node) = (&proven.leases[0], &proven.nodes[0]);
         assert!(reports.prove(4, lease.index, lease_tree_node(&lease.bytes), &lease.path).is_ok());
@@ -158,14 +181,14 @@ mod tests {
         let (report, reports) = report();
         let accepted = AcceptedRoot { ..*reports.accepted(4).unwrap() };
         let refuse =
-            |report: &Report, accepted: &AcceptedRoot| prove(report, accepted, |_| true, |_| true).unwrap_err();
+            |report: &Joined, accepted: &AcceptedRoot| prove(report.raw(), accepted, |_| true, |_| true).unwrap_err();
         let mut fewer = report.clone();
-        fewer.node_leaves.0.truncate(NODE_LEAF_LEN);
+        fewer.nodes.truncate(NODE_LEAF_LEN);
         assert_eq!(refuse(&fewer, &accepted), BadReport::OtherRoot);
-        fewer.node_leaves.0.pop();
+        fewer.nodes.pop();
         assert_eq!(refuse(&fewer, &accepted), BadReport::NotLeaves);
         let mut changed = report.clone();
-        changed.lease_leaves.0[40] ^= 1;
+        changed.leases[40] ^= 1;
         assert_eq!(refuse(&changed, &accepted), BadReport::OtherRoot);
         assert_eq!(refuse(&report, &AcceptedRoot::zeroed()), BadReport::OtherRoot);
     }
