@@ -4,6 +4,7 @@ mod commands;
 mod context;
 mod ledger;
 mod output;
+mod reports;
 mod spec;
 
 use clap::{Parser, Subcommand};

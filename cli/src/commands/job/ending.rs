@@ -9,6 +9,7 @@ use millrace::state::{Customer, Job, Lease, Provider};
 use millrace_client::{fetch, fetch_agreed, ix, lease, Pubkey};
 
 use super::leases::{at_work, leases};
+use super::settling::Settler;
 use super::steps::{own, Own};
 use crate::context::{mill, Context, Quote};
 
@@ -46,7 +47,7 @@ pub async fn wind_up(context: &Context, own: &Own) -> Result<Wound> {
 /// Asks every lease that goes on to stop, and waits until the oracles have reported its last second.
 async fn all_ended(context: &Context, own: &Own) -> Result<Vec<(Pubkey, Lease)>> {
     let spinner = context.spinner("");
-    let mut seen = BTreeMap::new();
+    let (mut seen, mut settlers) = (BTreeMap::new(), BTreeMap::<Pubkey, Settler>::new());
     loop {
         let every = leases(context, own).await?;
         seen.extend(every.iter().map(|(key, lease)| (lease.index, (*key, *lease))));
@@ -57,6 +58,9 @@ async fn all_ended(context: &Context, own: &Own) -> Result<Vec<(Pubkey, Lease)>>
         }
         for (key, lease) in going_on.iter().filter(|(_, lease)| lease.stop_at == 0) {
             context.submit("stop lease", &[ix::stop_lease(&context.address()?, key, lease)]).await?;
+        }
+        for (key, lease) in &going_on {
+            settlers.entry(*key).or_default().look(context, key, lease).await;
         }
         spinner.set_message("the last seconds of who stood by are being reported");
         tokio::time::sleep(POLL).await;

@@ -15,6 +15,7 @@ use super::agent::{Agent, Log};
 use super::ending::{self, Wound};
 use super::leases::{at_work, leases};
 use super::post::bundle_path;
+use super::settling::Settler;
 use super::show::{lease_state_name, ShownBid};
 use super::steps::{self, Own};
 use crate::context::{mill, Context, Quote};
@@ -216,11 +217,13 @@ async fn inputs_of(context: &Context, lease: &Lease) -> Result<Vec<u8>> {
 }
 
 async fn ended(context: &Context, key: &Pubkey, spinner: &indicatif::ProgressBar) -> Result<Lease> {
+    let mut settler = Settler::default();
     loop {
         let lease = fetch::<Lease>(context.chain(), key).await?.context("the lease is closed already")?;
         if lease.has_ended() {
             return Ok(lease);
         }
+        settler.look(context, key, &lease).await;
         let paid = mill(lease.gross_amount);
         spinner.set_message(format!("{}, {} s proven and paid: {paid}", lease_state_name(&lease), lease.paid_secs));
         tokio::time::sleep(POLL).await;

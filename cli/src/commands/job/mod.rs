@@ -5,6 +5,7 @@ mod ending;
 mod follow;
 mod leases;
 mod post;
+mod settling;
 mod show;
 mod steps;
 

@@ -8,17 +8,17 @@ mod recheck;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use anyhow::{bail, Context as _, Result};
+use anyhow::{bail, Result};
 use indicatif::ProgressBar;
-use millrace::state::{Config, FraudCase, Oracle, SlashCase};
-use millrace_client::{endpoint, fetch_all, Pubkey};
+use millrace::state::{Config, FraudCase, SlashCase};
+use millrace_client::Pubkey;
 use millrace_wire::messages::{Evidence, EvidenceSummary};
-use millrace_wire::{Pin, SignedClient};
+use millrace_wire::SignedClient;
 use tokio::time::Instant;
 
 use crate::context::{format_sol, mill, Context, Quote};
+use crate::reports::oracles;
 use crate::spec;
-use duties::OracleAt;
 use perform::Performer;
 use prove::{prove, Slashed};
 use recheck::{Recheck, Rechecker};
@@ -162,7 +162,7 @@ impl Watch<'_> {
     /// Asks every oracle once for what is new. True when somebody was slashed.
     async fn round(&mut self) -> Result<bool> {
         let mut is_slashed = false;
-        for (oracle, http) in self.oracles().await? {
+        for (oracle, http) in oracles(self.context.chain(), &self.http).await? {
             let listed: Vec<EvidenceSummary> = match http.get(&format!("{oracle}/v1/evidence")).await {
                 Ok(listed) => listed,
                 Err(error) => {
@@ -218,16 +218,6 @@ impl Watch<'_> {
         };
         self.done.insert(*commit_id);
         Ok(slashed)
-    }
-
-    /// Where the oracles answer, and what asks each: over TLS nobody but the holder of its key.
-    async fn oracles(&self) -> Result<Vec<OracleAt>> {
-        let oracles = fetch_all::<Oracle>(self.context.chain(), &[]).await.context("cannot read the oracles")?;
-        let reach = |oracle: &Oracle| {
-            let url = endpoint::from_bytes(&oracle.endpoint)?;
-            Some((url, self.http.pinned(Pin::Key(oracle.authority.to_bytes()))))
-        };
-        Ok(oracles.iter().filter_map(|(_, oracle)| reach(oracle)).collect())
     }
 
     fn tell(&self, what: &str) {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::duties::{Done, Duties, Duty, Found};
 use super::{Watch, RETRY};
+use crate::reports::oracles;
 
 /// What is remembered between two looks.
 #[derive(Default)]
@@ -33,7 +34,8 @@ impl Watch<'_> {
         }
         let now = Instant::now();
         self.performer.retry_at.retain(|_, at| *at > now);
-        for duty in found.duties.iter().filter(|duty| duty.is_paid || !self.args.only_bounties) {
+        let only_bounties = self.args.only_bounties;
+        for duty in found.duties.iter().filter(|duty| duty.is_paid || !only_bounties) {
             if self.performer.retry_at.contains_key(&duty.label()) {
                 continue;
             }
@@ -54,7 +56,7 @@ impl Watch<'_> {
             Err(_) if self.args.dry_run => Default::default(),
             address => address?,
         };
-        let oracles = self.oracles().await?;
+        let oracles = oracles(self.context.chain(), &self.http).await?;
         self.performer.duties.due(self.context.chain(), &oracles, watcher).await
     }
 

@@ -7,9 +7,9 @@ use millrace::state::{Node, Params, Provider, Reach, SlashCase};
 use millrace_client::{ix, Pubkey};
 use millrace_core::leaves::NodeLeaf;
 
-use super::reports::ProvenNode;
 use super::{Duty, Moment};
 use crate::context::mill;
+use crate::reports::ProvenNode;
 
 /// Bytes of a transaction that the path and the other nodes of a charge have together: a path of twenty levels and four
 /// nodes are measured to fit.

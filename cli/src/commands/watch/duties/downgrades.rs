@@ -5,9 +5,9 @@ use millrace::state::Node;
 use millrace_client::{ix, Pubkey};
 use millrace_core::leaves::NodeLeaf;
 
-use super::reports::ProvenNode;
 use super::{Duty, Moment};
 use crate::context::mill;
+use crate::reports::ProvenNode;
 
 /// Whether applying `leaf` to `node` now is a downgrade: the program's own answer, on a copy.
 pub fn is_due(node: &Node, leaf: &NodeLeaf, audit_valid_secs: i64) -> bool {

@@ -8,9 +8,9 @@ use millrace::state::{AcceptedRoot, Node, Provider, Reports};
 use millrace_client::{fetch, fetch_agreed, fetch_all, Chain, Pubkey};
 use millrace_core::leaves::NodeLeaf;
 
-use super::reports::{node_leaves, ProvenNode};
-use super::{charges, downgrades, Duty, Moment, OracleAt};
+use super::{charges, downgrades, Duty, Moment};
 use crate::commands::watch::prove::richest_nodes;
+use crate::reports::{node_leaves, OracleAt, ProvenNode};
 
 /// What was read of the reports in the ring.
 #[derive(Default)]

@@ -9,9 +9,9 @@ use millrace_client::{fetch_agreed, fetch_all, ix, pda, Chain, Pubkey};
 use millrace_core::leaves::{NodeLeaf, Verdict};
 use millrace_core::proof::{query, Commit, Query, QUERIES};
 
-use super::reports::{node_leaves, ProvenNode};
-use super::{Duty, Moment, OracleAt};
+use super::{Duty, Moment};
 use crate::context::mill;
+use crate::reports::{node_leaves, OracleAt, ProvenNode};
 
 /// A proven entry that a query asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,6 @@ mod downgrades;
 mod findings;
 mod judged;
 mod lazy;
-mod reports;
 
 use std::fmt;
 
@@ -18,14 +17,12 @@ use millrace::state::{Config, Reports};
 use millrace_client::ix::Market;
 use millrace_client::token::wallet;
 use millrace_client::{fetch_agreed, pda, Chain, Instruction, Pubkey};
-use millrace_wire::SignedClient;
 use serde::Serialize;
 
 use findings::Findings;
 use lazy::Lazy;
 
-/// An oracle as it is asked: where it answers, and what asks it.
-pub type OracleAt = (String, SignedClient);
+use crate::reports::OracleAt;
 
 /// One transaction that is due.
 #[derive(Clone, Debug)]
