@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use millrace::constants::REPORT_RING;
 use millrace::instructions::SettleLeaseArgs;
-use millrace::state::{Config, Lease, Reports};
+use millrace::state::{AcceptedRoot, Config, Lease, Reports};
 use millrace_client::{fetch, ix, pda, Pubkey};
 use millrace_core::epoch::epoch_starts_at;
 use millrace_wire::SignedClient;
@@ -46,11 +46,9 @@ impl Settler {
         let chain = context.chain();
         let reports = fetch::<Reports>(chain, &pda::reports()).await?.context("there are no reports")?;
         let (config, now) = (context.market().await?, chain.unix_timestamp().await?);
-        let current = config.epoch_at(now)?;
-        let ring = (0..REPORT_RING as u64).map_while(|age| current.checked_sub(age));
-        let Some(accepted) = ring.into_iter().find_map(|epoch| reports.accepted(epoch)) else { return Ok(()) };
+        let Some(accepted) = let_lie(&reports, config.epoch_at(now)?, now) else { return Ok(()) };
         let is_done = self.done_epoch.is_some_and(|done| accepted.epoch <= done);
-        if is_done || now < accepted.accepted_at + PATIENCE_SECS || is_applied(&config, accepted.epoch, lease) {
+        if is_done || is_applied(&config, accepted.epoch, lease) {
             return Ok(());
         }
         let http = SignedClient::unsigned(ANSWER_WITHIN)?;
@@ -71,9 +69,42 @@ impl Settler {
     }
 }
 
+/// The newest report that agents have had time enough for: what it says of a lease's end, every later one says as well.
+fn let_lie(reports: &Reports, epoch: u64, now: i64) -> Option<&AcceptedRoot> {
+    let ring = (0..REPORT_RING as u64).map_while(|age| epoch.checked_sub(age));
+    ring.filter_map(|epoch| reports.accepted(epoch)).find(|accepted| now >= accepted.accepted_at + PATIENCE_SECS)
+}
+
 /// Whether the leaf of `epoch` was applied to `lease`: leaves are of the end of their epoch.
 fn is_applied(config: &Config, epoch: u64, lease: &Lease) -> bool {
     let ended_at =
         epoch_starts_at(config.base_epoch, config.base_at, config.params.epoch_secs, epoch.saturating_add(1));
     ended_at.is_none_or(|ended_at| lease.last_leaf_at >= ended_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+
+    #[test]
+    fn a_report_is_looked_at_when_agents_had_their_time_however_short_an_epoch_is() {
+        let mut reports = Box::new(Reports::zeroed());
+        for epoch in 5..=8 {
+            reports.accept(epoch, [epoch as u8; 24], 1, 1, 100 + 4 * epoch as i64);
+        }
+        let epoch_at = |now| let_lie(&reports, 8, now).map(|accepted| accepted.epoch);
+        assert_eq!(epoch_at(124), None);
+        assert_eq!(epoch_at(125), Some(5));
+        assert_eq!(epoch_at(134), Some(7), "that of epoch 8 is 2 s old");
+        assert_eq!(epoch_at(137), Some(8));
+    }
+
+    #[test]
+    fn a_leaf_is_applied_when_it_is_no_newer_than_the_last() {
+        let mut config = Config { base_epoch: 0, base_at: 1_000, ..Config::zeroed() };
+        config.params.epoch_secs = 4;
+        let lease = |last_leaf_at| Lease { last_leaf_at, ..Lease::zeroed() };
+        assert!(!is_applied(&config, 2, &lease(1_011)) && is_applied(&config, 2, &lease(1_012)));
+    }
 }
