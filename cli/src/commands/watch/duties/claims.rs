@@ -1,6 +1,6 @@
 //! Claims on bonds that have matured: anyone may have them paid.
 
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
 
 use anyhow::Result;
 use millrace::state::{Claim, Provider};
@@ -27,11 +27,12 @@ pub async fn due(chain: &dyn Chain, moment: &Moment) -> Result<Vec<Duty>> {
     let mut providers: HashMap<Pubkey, Option<Provider>> = HashMap::new();
     let mut duties = vec![];
     for (key, claim) in claims {
-        if !providers.contains_key(&claim.provider) {
-            providers.insert(claim.provider, fetch_agreed::<Provider>(chain, &claim.provider).await?);
-        }
-        let Some(Some(provider)) = providers.get(&claim.provider) else { continue };
-        if let Some(amount) = payment(&claim, provider, moment.now) {
+        let provider = match providers.entry(claim.provider) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => *place.insert(fetch_agreed::<Provider>(chain, &claim.provider).await?),
+        };
+        let Some(provider) = provider else { continue };
+        if let Some(amount) = payment(&claim, &provider, moment.now) {
             duties.push(Duty {
                 kind: "pay claim",
                 account: key,

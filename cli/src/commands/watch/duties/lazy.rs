@@ -1,6 +1,7 @@
 //! Oracles that signed a report which passes a commit although one of the entries they had to check is proven wrong.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use millrace::instructions::SlashOracleArgs;
@@ -84,12 +85,14 @@ impl Lazy {
         accepted: &AcceptedRoot,
         oracles: &[OracleAt],
     ) -> Result<Option<&ProvenNode>> {
-        let place = (*case, accepted.epoch);
-        if !self.passes.contains_key(&place) {
-            let found = node_leaves(oracles, accepted, |leaf| passes(leaf, commit)).await?;
-            self.passes.insert(place, found.into_iter().next());
-        }
-        Ok(self.passes.get(&place).and_then(Option::as_ref))
+        let pass = match self.passes.entry((*case, accepted.epoch)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let found = node_leaves(oracles, accepted, |leaf| passes(leaf, commit)).await?;
+                place.insert(found.into_iter().next())
+            }
+        };
+        Ok(pass.as_ref())
     }
 }
 
