@@ -1,5 +1,7 @@
 //! `millrace watch`.
 
+mod duties;
+mod perform;
 mod prove;
 mod recheck;
 
@@ -8,14 +10,16 @@ use std::time::Duration;
 
 use anyhow::{bail, Context as _, Result};
 use indicatif::ProgressBar;
-use millrace::state::{Config, FraudCase, Oracle};
+use millrace::state::{Config, FraudCase, Oracle, SlashCase};
 use millrace_client::{endpoint, fetch_all, Pubkey};
 use millrace_wire::messages::{Evidence, EvidenceSummary};
 use millrace_wire::{Pin, SignedClient};
 use tokio::time::Instant;
 
-use crate::context::{format_sol, Context, Quote};
+use crate::context::{format_sol, mill, Context, Quote};
 use crate::spec;
+use duties::OracleAt;
+use perform::Performer;
 use prove::{prove, Slashed};
 use recheck::{Recheck, Rechecker};
 
@@ -25,14 +29,26 @@ use recheck::{Recheck, Rechecker};
 /// machine, and opens a case for what is wrong: three wrong entries, a seed that does not follow, or two commits for one
 /// GPU in one epoch. The program checks each itself and takes the node's whole stake. Ctrl-C at any time; a case left half
 /// proven is taken up again.
+///
+/// Every few seconds it also does what anyone may do and no daemon does. For a bounty: takes the stake of oracles that
+/// signed for a cheat which they had to find; charges nodes whose answer was withheld, or that are slow again, and executes
+/// that when the appeal is over; executes fraud cases that were left. For a fee: applies a bad audit that an agent held back
+/// for an epoch. For nothing: the same for cases of others, and pays claims on bonds that have matured.
+///
+/// What it costs: about 5,000 lamports a transaction, and the priority fee where others pay one; rent of about 0.003 SOL for
+/// each charge and each fraud case, back when the case is closed, which it does itself; a deposit for each fraud case, back
+/// once an entry is proven. `--only-bounties` leaves out whatever pays it nothing.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this node.
+    /// Only this node, and nothing but its commits.
     #[arg(long, value_parser = spec::address)]
     node: Option<Pubkey>,
     /// Look, but prove nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Of what anyone may do, only what pays this key: a bounty, a fee, or rent it paid before.
+    #[arg(long)]
+    only_bounties: bool,
     /// Stop after the first cheat was slashed.
     #[arg(long)]
     until_slashed: bool,
@@ -46,6 +62,9 @@ const POLL: Duration = Duration::from_millis(700);
 
 /// Time before a commit that is not answered for yet is looked at again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether something else is due.
+const DUTIES_EVERY: Duration = Duration::from_secs(5);
 
 /// Time before what failed is tried again.
 const RETRY: Duration = Duration::from_secs(20);
@@ -63,6 +82,15 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
                 ),
                 ("rent a case", context.rent(&[8 + std::mem::size_of::<FraudCase>()]).await?),
                 ("bounty", format!("{:.2} % of what is slashed", f64::from(market.params.bounty_bps) / 100.0)),
+                ("rent a charge", context.rent(&[8 + std::mem::size_of::<SlashCase>()]).await?),
+                ("fee a downgrade", format!("up to {} to you", mill(market.params.downgrade_fee_amount))),
+                (
+                    "for others",
+                    match args.only_bounties {
+                        true => "nothing that pays you nothing".into(),
+                        false => "what is due, for about 5,000 lamports a transaction".into(),
+                    },
+                ),
             ],
         })?;
     }
@@ -77,12 +105,18 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         useless: BTreeSet::new(),
         retry_at: HashMap::new(),
         silent: BTreeSet::new(),
+        performer: Performer::default(),
         args,
     };
+    let mut duties_at = Instant::now();
     loop {
         if watch.round().await? && watch.args.until_slashed {
             watch.spinner.finish_and_clear();
             return Ok(());
+        }
+        if watch.args.node.is_none() && Instant::now() >= duties_at {
+            watch.perform_duties().await;
+            duties_at = Instant::now() + DUTIES_EVERY;
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             watch.spinner.finish_and_clear();
@@ -120,6 +154,7 @@ struct Watch<'a> {
     retry_at: HashMap<[u8; 32], Instant>,
     /// Oracles that did not answer, said once: a watcher needs one honest oracle, not all.
     silent: BTreeSet<String>,
+    performer: Performer,
     args: Args,
 }
 
@@ -186,7 +221,7 @@ impl Watch<'_> {
     }
 
     /// Where the oracles answer, and what asks each: over TLS nobody but the holder of its key.
-    async fn oracles(&self) -> Result<Vec<(String, SignedClient)>> {
+    async fn oracles(&self) -> Result<Vec<OracleAt>> {
         let oracles = fetch_all::<Oracle>(self.context.chain(), &[]).await.context("cannot read the oracles")?;
         let reach = |oracle: &Oracle| {
             let url = endpoint::from_bytes(&oracle.endpoint)?;

@@ -7,7 +7,9 @@ use anyhow::{bail, Context as _, Result};
 use millrace::instructions::{OpenCaseArgs, ProveEntryArgs, ProveLinkArgs};
 use millrace::state::{Config, FraudCase, Node, Provider};
 use millrace_client::token::{open_wallet, wallet};
-use millrace_client::{fetch, fetch_agreed, fetch_all, ix, pda, Pubkey};
+use millrace_client::{fetch, fetch_agreed, fetch_all, field_offset, ix, pda, Chain, Pubkey};
+use millrace_core::proof::Query;
+use millrace_gemm::wrong_entries_beside;
 use serde::Serialize;
 
 use super::recheck::{Cheat, Fraud, Signed};
@@ -66,7 +68,8 @@ pub async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<
             );
         }
         // A retired node locks nothing: its stake may be behind others.
-        let others = if node.is_retired() { richest_nodes(context, &case).await? } else { vec![] };
+        let others = if node.is_retired() { richest_nodes(chain, &case.provider, &case.node).await? } else { vec![] };
+        let others: Vec<Pubkey> = others.into_iter().map(|(key, _)| key).collect();
         let execute = ix::execute_slash(&case_key, &case, &provider, &market.into(), &others);
         context.submit("execute slash", &[execute]).await?;
     }
@@ -74,9 +77,9 @@ pub async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<
     let slashed_amount = after.slashed_total.saturating_sub(provider.slashed_total);
     let split = millrace_core::slash::split_slash(slashed_amount, market.params.bounty_bps)
         .context("the bounty is out of bounds")?;
-    let (entries_proven, wrong_entries_opened) = match &cheat.fraud {
-        Fraud::WrongEntries { proofs, found } => (proofs.len(), *found),
-        _ => (0, 0),
+    let wrong_entries_opened = match &cheat.fraud {
+        Fraud::WrongEntries { found, .. } => *found,
+        Fraud::FalseSeed(_) | Fraud::SecondCommit(_) => 0,
     };
     Ok(Slashed {
         node: cheat.node().to_string(),
@@ -84,7 +87,7 @@ pub async fn prove(context: &Context, market: &Config, cheat: &Cheat) -> Result<
         epoch: cheat.signed.commit.epoch,
         fraud: cheat.what(),
         wrong_entries_opened,
-        entries_proven,
+        entries_proven: usize::from(read(context, &case_key).await?.entry_count),
         slashed_amount,
         bounty_amount: split.bounty_amount,
         burned_amount: split.burn_amount,
@@ -125,9 +128,11 @@ async fn show(
 ) -> Result<()> {
     let watcher = context.address()?;
     match &cheat.fraud {
-        Fraud::WrongEntries { proofs, .. } => {
-            for proof in proofs.iter().skip(usize::from(case.entry_count)) {
-                let args = ProveEntryArgs { proof: proof.clone() };
+        Fraud::WrongEntries { bundle, .. } => {
+            let known = case.entries.iter().take(usize::from(case.entry_count));
+            let known: Vec<Query> = known.map(|it| Query { round: it.round, row: it.row, col: it.col }).collect();
+            for entry in wrong_entries_beside(&cheat.signed.commit, bundle, &known) {
+                let args = ProveEntryArgs { proof: entry.proof };
                 context.submit("prove entry", &[ix::prove_entry(&watcher, case_key, args)]).await?;
             }
         }
@@ -144,12 +149,14 @@ async fn show(
     Ok(())
 }
 
-/// The nodes of the accused provider, but for the accused, that lock most, in the order of their numbers.
-async fn richest_nodes(context: &Context, case: &FraudCase) -> Result<Vec<Pubkey>> {
-    let mut nodes = fetch_all::<Node>(context.chain(), &[]).await?;
-    nodes.retain(|(key, node)| node.provider == case.provider && *key != case.node && !node.is_retired());
+/// The nodes of `provider`, but for the one accused, that lock most: as many as fit beside an execution, in the order of
+/// their numbers.
+pub async fn richest_nodes(chain: &dyn Chain, provider: &Pubkey, accused: &Pubkey) -> Result<Vec<(Pubkey, Node)>> {
+    let of_provider = [(field_offset!(Node, provider), provider.to_bytes().to_vec())];
+    let mut nodes = fetch_all::<Node>(chain, &of_provider).await?;
+    nodes.retain(|(key, node)| key != accused && !node.is_retired());
     nodes.sort_by_key(|(_, node)| std::cmp::Reverse(node.locked_stake));
     nodes.truncate(MAX_OTHER_NODES);
     nodes.sort_by_key(|(_, node)| node.index);
-    Ok(nodes.into_iter().map(|(key, _)| key).collect())
+    Ok(nodes)
 }

@@ -7,7 +7,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use millrace::state::{Beacons, Node, Provider};
 use millrace_client::{fetch, pda, Chain, Pubkey};
 use millrace_core::proof::Commit;
-use millrace_gemm::{false_link, verify_bundle, wrong_entries, Bundle, Refusal};
+use millrace_gemm::{false_link, verify_bundle, Bundle, Refusal};
 use millrace_wire::messages::Evidence;
 
 /// A commit and the operator's signature over it, which was checked.
@@ -23,8 +23,9 @@ pub struct Signed {
 
 /// What is wrong with a computation, as the program takes it.
 pub enum Fraud {
-    /// Wrong entries: up to three encoded proofs that share no row and no column, and how many were found.
-    WrongEntries { proofs: Vec<Vec<u8>>, found: usize },
+    /// Wrong entries: the bundle that opens them, which answers the queries and nothing else, so that whoever passed it
+    /// had to check each; and how many are wrong.
+    WrongEntries { bundle: Bundle, found: usize },
     /// A seed that does not follow from what is before it, encoded.
     FalseSeed(Vec<u8>),
     /// Another commit of the same GPU and epoch.
@@ -123,10 +124,7 @@ fn judge(signed: Signed, next_beacon: &[u8; 32], bundle: &[u8]) -> Recheck {
     };
     let fraud = match verify_bundle(&commit, next_beacon, &bundle) {
         Ok(_) => return Recheck::Honest,
-        Err(Refusal::WrongEntries(wrong)) => {
-            let proofs = wrong_entries(&commit, &bundle).into_iter().map(|entry| entry.proof).collect();
-            Fraud::WrongEntries { proofs, found: wrong.len() }
-        }
+        Err(Refusal::WrongEntries(wrong)) => Fraud::WrongEntries { bundle, found: wrong.len() },
         Err(_) => match false_link(&commit, &bundle) {
             Some(proof) => Fraud::FalseSeed(proof),
             None => return Recheck::Useless,
@@ -144,7 +142,7 @@ mod tests {
     use millrace_client::FakeChain;
     use millrace_core::proof::Task;
     use millrace_gemm::cheats::{prove_with_seeds, Lazy};
-    use millrace_gemm::{prove, queries, Backend, Cpu, ProveOptions, ProvenRun};
+    use millrace_gemm::{prove, queries, wrong_entries, Backend, Cpu, ProveOptions, ProvenRun};
     use std::ops::ControlFlow;
     use std::sync::Arc;
 
@@ -211,10 +209,12 @@ mod tests {
     #[tokio::test]
     async fn skipped_rows_are_wrong_entries_whatever_the_oracle_said() {
         let lazy = run(1, Lazy::rows(cpu(), 50));
-        let Fraud::WrongEntries { proofs, found } = fraud(recheck(evidence(&lazy)).await.unwrap()) else {
+        let Fraud::WrongEntries { bundle, found } = fraud(recheck(evidence(&lazy)).await.unwrap()) else {
             panic!("another fraud");
         };
-        assert!(proofs.len() == 3 && found > 100, "{} of {found}", proofs.len());
+        let (wrong, asked) = (wrong_entries(lazy.commit(), &bundle), queries(lazy.commit(), &BEACON));
+        assert!(wrong.len() == 3 && found > 100, "{} of {found}", wrong.len());
+        assert!(wrong.iter().all(|entry| asked.contains(&entry.query)), "who passed it had to check each");
     }
 
     #[tokio::test]
