@@ -121,7 +121,7 @@ impl Agent {
         let cgroup =
             format!("millrace-{}", &hex::encode(millrace_jobs::content_hash(dir.as_os_str().as_encoded_bytes()))[..16]);
         let cgroups = settings.jobs.use_cgroups.then(|| Cgroups::find(&cgroup)).flatten();
-        let sandbox = Sandbox::new(Privilege::of_this_process(), cgroups)?;
+        let sandbox = Sandbox::new(Privilege::of_this_process(), cgroups)?.keeping_free(settings.jobs.keep_free_mib);
         let seal_key = SigningKey::from_bytes(&keys::seed(&key));
         let (runs, waiting_runs) = mpsc::channel(MAX_WAITING_RUNS);
         Ok(Arc::new(Self {

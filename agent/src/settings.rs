@@ -77,6 +77,8 @@ pub struct Jobs {
     pub max_memory_mib: u64,
     /// Most disk a job may ask for, MiB. Default 16,384.
     pub max_disk_mib: u64,
+    /// Free disk below which a job is ended as failed by this node, MiB. Default 256.
+    pub keep_free_mib: u64,
     /// Most processes and threads a job may ask for. Default 4,096.
     pub max_pids: u32,
     /// How long results are kept after their lease ended, seconds. Default 259,200: three days.
@@ -117,6 +119,7 @@ impl Default for Jobs {
             use_cgroups: true,
             max_memory_mib: 8_192,
             max_disk_mib: 16_384,
+            keep_free_mib: 256,
             max_pids: 4_096,
             keep_results_secs: 3 * 86_400,
             award_after_secs: 3,

@@ -318,3 +318,34 @@ fn processes_with(word: &str) -> usize {
     let command_lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
     command_lines.filter(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())).count()
 }
+
+#[test]
+fn a_machine_without_room_fails_the_job_and_not_its_customer() {
+    for (how, sandbox) in sandboxes("room") {
+        let sandbox = sandbox.keeping_free(u64::MAX >> 20);
+        for script in ["sleep 20", "exit 1"] {
+            let ran = sh(&sandbox, script);
+            let Outcome::SandboxLost { reason } = &ran.outcome else { panic!("{how}: {script}: {:?}", ran.outcome) };
+            assert!(reason.contains("disk"), "{how}: {reason}");
+        }
+        assert_eq!(sh(&sandbox.keeping_free(0), "exit 1").outcome, Outcome::Exited(1), "{how}");
+    }
+}
+
+#[test]
+fn a_run_stopped_while_it_starts_leaves_nothing_behind() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for (how, sandbox) in sandboxes("early-stop") {
+        // Right after the start is the moment at which a process inside is there and does not know yet whom to die with.
+        for run in 0..60 {
+            let folder = folder_for_all();
+            let spec = spec(folder.path(), &["sleep", "30"], LIMITS);
+            runtime.block_on(async {
+                let mut running = sandbox.start(spec).unwrap();
+                running.stop();
+                let outcome = tokio::time::timeout(Duration::from_secs(10), running.wait()).await;
+                assert_eq!(outcome.ok(), Some(Outcome::Stopped), "{how}, run {run}");
+            });
+        }
+    }
+}

@@ -34,7 +34,7 @@ pub enum Limit {
     Memory,
     /// `pids` of its manifest.
     Pids,
-    /// `disk_mib` of its manifest, or the free space the host keeps for itself.
+    /// `disk_mib` of its manifest.
     Disk,
     /// `max_secs` of its manifest or of its lease.
     Time,
@@ -114,8 +114,8 @@ pub struct Sandbox {
     bwrap: PathBuf,
     privilege: Privilege,
     cgroups: Option<Cgroups>,
-    /// Free bytes of the work folder's file system below which a job is killed.
-    keep_free_bytes: u64,
+    /// Free space of the work folder's file system below which this machine fails a job, MiB.
+    keep_free_mib: u64,
 }
 
 impl Sandbox {
@@ -130,7 +130,14 @@ impl Sandbox {
                 return Err(SandboxError::Missing(name));
             }
         }
-        Ok(Self { bwrap, privilege, cgroups, keep_free_bytes: 256 << 20 })
+        Ok(Self { bwrap, privilege, cgroups, keep_free_mib: 0 })
+    }
+
+    /// The same that fails a job when less than `keep_free_mib` are free where it works: a job that cannot write for want of room must
+    /// not look as if its customer's code had failed.
+    #[must_use]
+    pub fn keeping_free(self, keep_free_mib: u64) -> Self {
+        Self { keep_free_mib, ..self }
     }
 
     /// Whether memory and processes are limited by the kernel; else by a watchdog that looks every 20 ms.

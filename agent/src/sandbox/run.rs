@@ -102,12 +102,20 @@ fn run(sandbox: &Sandbox, spec: &Spec, out: OwnedFd, stop: &AtomicBool) -> io::R
     let (status, job_status) = io::pipe()?;
     let started = Instant::now();
     let mut child = bwrap::spawn(sandbox, spec, job_status.into(), doors, out)?;
-    let mut watch = Watch { sandbox, spec, cgroup: cgroup.as_ref(), status: Status::new(status)?, disk_at: started };
+    let mut watch = Watch {
+        sandbox,
+        spec,
+        cgroup: cgroup.as_ref(),
+        status: Status::new(status)?,
+        disk_at: started,
+        is_room_gone: false,
+    };
     let outcome = loop {
         if let Some(exit) = child.try_wait()? {
             // Limits first: what the kernel killed for its memory looks like an exit with code 137.
             break match (watch.exceeded_at_end(), watch.status.exit_code()) {
                 (Some(limit), _) => Outcome::Killed { limit },
+                (None, Some(1..)) if watch.is_room_gone() => watch.no_room(),
                 (None, Some(code)) => Outcome::Exited(code),
                 (None, None) => {
                     Outcome::SandboxLost { reason: format!("bubblewrap ended with {exit}, before the job") }
@@ -122,6 +130,10 @@ fn run(sandbox: &Sandbox, spec: &Spec, out: OwnedFd, stop: &AtomicBool) -> io::R
             end(&mut child)?;
             break Outcome::Killed { limit };
         }
+        if watch.is_room_gone {
+            end(&mut child)?;
+            break watch.no_room();
+        }
         if stop.load(Ordering::Relaxed) {
             end(&mut child)?;
             break Outcome::Stopped;
@@ -131,8 +143,13 @@ fn run(sandbox: &Sandbox, spec: &Spec, out: OwnedFd, stop: &AtomicBool) -> io::R
     Ok(outcome)
 }
 
-/// Kills bubblewrap; its first process inside asked the kernel to die with it, and with that one dies the namespace.
+/// Kills bubblewrap and all below it. Its first process inside asks the kernel to die with it, and with that one dies the namespace; but
+/// one that is only just made has not asked yet, and would stay for ever. So nothing more is made first.
 fn end(child: &mut Child) -> io::Result<()> {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        usage::stop(pid);
+        usage::processes_below(pid).into_iter().for_each(usage::kill);
+    }
     child.kill()?;
     child.wait().map(|_| ())
 }
@@ -143,6 +160,7 @@ struct Watch<'a> {
     cgroup: Option<&'a RunCgroup>,
     status: Status,
     disk_at: Instant,
+    is_room_gone: bool,
 }
 
 impl Watch<'_> {
@@ -150,6 +168,17 @@ impl Watch<'_> {
     fn exceeded_at_end(&self) -> Option<Limit> {
         let disk = || usage::disk_is_above(&self.spec.work_dir, &[], self.disk_bytes()).then_some(Limit::Disk);
         self.cgroup.and_then(RunCgroup::exceeded).or_else(disk)
+    }
+
+    /// Whether this machine's disk is too full for any job.
+    fn is_room_gone(&self) -> bool {
+        let keep_free_bytes = self.sandbox.keep_free_mib.saturating_mul(1 << 20);
+        free_bytes(&self.spec.work_dir).is_some_and(|free| free < keep_free_bytes)
+    }
+
+    fn no_room(&self) -> Outcome {
+        let keep_free_mib = self.sandbox.keep_free_mib;
+        Outcome::SandboxLost { reason: format!("less than {keep_free_mib} MiB of this machine's disk are free") }
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -178,11 +207,10 @@ impl Watch<'_> {
         }
         if disk_is_due {
             let begun = Instant::now();
-            let too_little_left =
-                free_bytes(&self.spec.work_dir).is_some_and(|free| free < self.sandbox.keep_free_bytes);
-            if too_little_left || usage::disk_is_above(&self.spec.work_dir, &pids, self.disk_bytes()) {
+            if usage::disk_is_above(&self.spec.work_dir, &pids, self.disk_bytes()) {
                 return Some(Limit::Disk);
             }
+            self.is_room_gone = self.is_room_gone();
             self.disk_at = Instant::now() + DISK_EVERY.max(begun.elapsed().saturating_mul(10));
         }
         None

@@ -16,6 +16,20 @@ pub(crate) fn kill(pid: i32) {
     }
 }
 
+/// Sends SIGSTOP to a child of this process, and waits for a moment until it has stopped.
+pub(crate) fn stop(pid: i32) {
+    // SAFETY: as in `kill`.
+    if pid > 1 {
+        unsafe { libc::kill(pid, libc::SIGSTOP) };
+    }
+    for _ in 0..200 {
+        match state_of(pid) {
+            Some('T' | 'Z') | None => return,
+            Some(_) => std::thread::sleep(std::time::Duration::from_millis(1)),
+        }
+    }
+}
+
 /// The processes below `root`, itself included. Orphans of a sandbox become children of its first process, so below
 /// that one are all.
 pub(crate) fn processes_below(root: i32) -> Vec<i32> {
@@ -36,19 +50,24 @@ pub(crate) fn processes_below(root: i32) -> Vec<i32> {
 }
 
 /// Field of `/proc/pid/stat`, counted from the state, which follows the name in parentheses.
-fn stat_field(pid: i32, at: usize) -> Option<i64> {
+fn stat_field<T: std::str::FromStr>(pid: i32, at: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(at)?.parse().ok()
 }
 
+/// What a process does: `T` is stopped, `Z` ended and not yet waited for.
+fn state_of(pid: i32) -> Option<char> {
+    stat_field(pid, 0)
+}
+
 fn parent_of(pid: i32) -> Option<i32> {
-    stat_field(pid, 1).and_then(|parent| parent.try_into().ok())
+    stat_field(pid, 1)
 }
 
 /// Processes and threads of `pids`.
 pub(crate) fn task_count(pids: &[i32]) -> u64 {
-    pids.iter().filter_map(|pid| stat_field(*pid, 17)).map(|threads| threads.max(0) as u64).sum()
+    pids.iter().filter_map(|pid| stat_field::<i64>(*pid, 17)).map(|threads| threads.max(0) as u64).sum()
 }
 
 /// Processes and threads of a user on this host.

@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use millrace_demo::process::Daemon;
 use millrace_journal::crash::DIE_AT;
 
+use crate::clocks::Clock;
+use crate::disks::Disk;
 use crate::net::Host;
 use crate::plan::Blow;
 
@@ -19,15 +21,21 @@ pub struct Actor {
     dir: PathBuf,
     daemon: Option<Daemon>,
     ill: Option<Blow>,
+    clock: Clock,
+    // After the daemon, which is stopped first.
+    disk: Disk,
 }
 
 impl Actor {
-    /// Starts `command` on `host`; its output goes to `dir`.
+    /// Starts `command` on `host`, with a clock and, at the folder of its data, a disk of its own; its output goes to `dir`.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(name: &str, host: Host, command: Command, dir: &Path) -> Result<Self> {
-        let mut actor = Self { name: name.into(), host, command, dir: dir.into(), daemon: None, ill: None };
+    pub fn start(name: &str, host: Host, mut command: Command, dir: &Path) -> Result<Self> {
+        let disk = Disk::mount(&dir.join(format!("{name}-data")), host.is_apart())?;
+        let clock = Clock::of(&mut command, &dir.join(format!("{name}.clock")))?;
+        let mut actor =
+            Self { name: name.into(), host, command, dir: dir.into(), daemon: None, ill: None, clock, disk };
         actor.run()?;
         Ok(actor)
     }
@@ -65,11 +73,14 @@ impl Actor {
         self.ill
     }
 
-    /// Fails with the end of its log when it ended by itself.
+    /// Fails with the end of its log when it ended by itself, but for want of room.
     ///
     /// # Errors
     /// When it did.
     pub fn require_alive(&mut self) -> Result<()> {
+        if self.ill == Some(Blow::Full) {
+            return Ok(());
+        }
         self.daemon.as_mut().map_or(Ok(()), Daemon::require_alive)
     }
 
@@ -81,9 +92,13 @@ impl Actor {
         self.ill = Some(blow);
         match blow {
             Blow::Kill => self.daemon.take().context("it does not run")?.kill()?,
-            // Where no link can be cut, an unreachable process comes closest.
             Blow::Cut if self.host.set_link(false)? => {}
-            Blow::Cut | Blow::Freeze => self.daemon.as_ref().context("it does not run")?.freeze(),
+            Blow::Full if self.disk.fill()? => {}
+            Blow::Clock { hours } if self.clock.set(hours)? => {}
+            // What cannot be done here comes closest to a process that hangs.
+            Blow::Cut | Blow::Full | Blow::Clock { .. } | Blow::Freeze => {
+                self.daemon.as_ref().context("it does not run")?.freeze()
+            }
             Blow::Weather(_) => {}
         }
         Ok(())
@@ -97,7 +112,16 @@ impl Actor {
         match self.ill.take() {
             Some(Blow::Kill) => self.run()?,
             Some(Blow::Cut) if self.host.set_link(true)? => {}
-            Some(Blow::Cut | Blow::Freeze) => self.daemon.as_ref().context("it does not run")?.thaw(),
+            // It may have ended, and then its operator made room and starts it again.
+            Some(Blow::Full) if self.disk.empty()? => {
+                if self.require_alive().is_err() {
+                    self.run()?;
+                }
+            }
+            Some(Blow::Clock { .. }) if self.clock.set(0)? => {}
+            Some(Blow::Cut | Blow::Full | Blow::Clock { .. } | Blow::Freeze) => {
+                self.daemon.as_ref().context("it does not run")?.thaw()
+            }
             Some(Blow::Weather(_)) | None => {}
         }
         Ok(())

@@ -2,7 +2,9 @@
 //! commands die, all by a seed. In the end the books must balance, every job must be done, and none paid twice.
 
 mod actors;
+mod clocks;
 mod customers;
+mod disks;
 mod journals;
 mod net;
 mod noticed;
@@ -74,8 +76,8 @@ impl Args {
     fn agent_settings(&self) -> &'static str {
         match self.steps {
             // Everything is done often, and forgotten soon.
-            true => "[audits]\nthreads = 1\nevery_epochs = 2\n[jobs]\nkeep_results_secs = 1\n",
-            false => "[audits]\nthreads = 1\n",
+            true => "[audits]\nthreads = 1\nevery_epochs = 2\n[jobs]\nkeep_free_mib = 8\nkeep_results_secs = 1\n",
+            false => "[audits]\nthreads = 1\n[jobs]\nkeep_free_mib = 8\n",
         }
     }
 }
@@ -114,8 +116,10 @@ fn run(args: &Args, network: &Network) -> Result<bool> {
 
     stage.announce(&format!("A local Solana network behind {RPCS} RPCs; seed {}", args.seed));
     stage.tell(match network {
-        Network::Namespaces => "each daemon has a network namespace of its own",
-        Network::Loopback => "no right to make network namespaces: where a link would be cut, a process is frozen",
+        Network::Namespaces => "each daemon has a network namespace and a disk of its own",
+        Network::Loopback => {
+            "no right to make namespaces: where a link would be cut or a disk filled, a process is frozen"
+        }
     });
     for who in names(args) {
         stage.key(&who)?;

@@ -32,7 +32,7 @@ pub struct Host {
 }
 
 impl Network {
-    /// Moves this process into a network namespace of its own, by starting it anew; without the right to, all stays on
+    /// Moves this process into network and mount namespaces of its own, by starting it anew; without the right to, all stays on
     /// loopback. Call it first of all.
     ///
     /// # Errors
@@ -49,12 +49,18 @@ impl Network {
             }
             return Ok(Self::Namespaces);
         }
-        let may = Command::new("unshare").args(["--net", "ip", "link", "add", "probe", "type", "bridge"]).output();
+        let may =
+            Command::new("unshare").args(["--net", "--mount", "ip", "link", "add", "probe", "type", "bridge"]).output();
         if !may.is_ok_and(|output| output.status.success()) {
             return Ok(Self::Loopback);
         }
         let mut again = Command::new("unshare");
-        again.arg("--net").arg(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(INSIDE, "1");
+        // What is mounted in there is gone with it, however it ends.
+        again
+            .args(["--net", "--mount"])
+            .arg(std::env::current_exe()?)
+            .args(std::env::args_os().skip(1))
+            .env(INSIDE, "1");
         Err(again.exec()).context("unshare does not start")
     }
 
@@ -100,6 +106,11 @@ impl Host {
             Some((_, _, id)) => copied(command, Some(*id)),
             None => copied(command, None),
         }
+    }
+
+    /// Whether it has a namespace of its own.
+    pub fn is_apart(&self) -> bool {
+        self.link.is_some()
     }
 
     /// Cuts the link, or joins it again. Returns whether there is one.

@@ -35,6 +35,13 @@ pub enum Blow {
     Freeze,
     /// Its link cut: nothing comes in or goes out.
     Cut,
+    /// Its disk full to the last byte: it may end, and is started again when there is room.
+    Full,
+    /// Its clock wrong from one moment to the next.
+    Clock {
+        /// By how many hours.
+        hours: i8,
+    },
     /// Bad weather at an RPC.
     Weather(Weather),
 }
@@ -82,7 +89,10 @@ fn draw(rng: &mut StdRng, from_millis: u64, cast: Cast) -> Mishap {
     };
     let blow = match victim {
         Victim::Rpc(_) => Blow::Weather(Weather::draw(rng)),
-        _ => [Blow::Kill, Blow::Freeze, Blow::Cut][rng.random_range(0..3)],
+        _ => {
+            let hours = if rng.random_bool(0.5) { 1 } else { -1 };
+            [Blow::Kill, Blow::Freeze, Blow::Cut, Blow::Full, Blow::Clock { hours }][rng.random_range(0..5)]
+        }
     };
     // Mostly short, at times long enough that a node's lease fails.
     let longest_millis = if rng.random_bool(0.25) { 45_000 } else { 8_000 };
@@ -132,7 +142,9 @@ mod tests {
     #[test]
     fn every_kind_of_blow_falls() {
         let mishaps = plan(1, 600, CAST);
-        for blow in [Blow::Kill, Blow::Freeze, Blow::Cut] {
+        for blow in
+            [Blow::Kill, Blow::Freeze, Blow::Cut, Blow::Full, Blow::Clock { hours: 1 }, Blow::Clock { hours: -1 }]
+        {
             for alike in [|it: &Victim| matches!(it, Victim::Oracle(_)), |it: &Victim| matches!(it, Victim::Agent(_))] {
                 assert!(mishaps.iter().any(|it| it.blow == blow && alike(&it.victim)), "{blow:?}");
             }
