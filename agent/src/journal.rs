@@ -40,8 +40,11 @@ pub struct LeaseRecord {
     pub phase: JobPhase,
     /// Exit code, once it exited.
     pub exit_code: i32,
-    /// sha256 of the results; zeros until it ended.
+    /// Name of the results, `millrace_jobs::content_hash`; zeros until it ended.
     pub result_root: [u8; 32],
+    /// Their length, bytes. Records from before it was kept have none.
+    #[serde(default)]
+    pub result_bytes: u64,
     /// What went wrong, for a person.
     pub detail: String,
     /// When the lease's account was found closed, unix seconds by the chain; its files go some time after.
@@ -230,6 +233,7 @@ mod tests {
             phase,
             exit_code: 0,
             result_root: [0; 32],
+            result_bytes: 0,
             detail: String::new(),
             closed_at: None,
         }

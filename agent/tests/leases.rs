@@ -10,7 +10,7 @@ use common::{assemble, job_of, processes_with, Asker, Market, AWARDED_AT};
 use ed25519_dalek::SigningKey;
 use millrace::state::{Job, Lease, LeaseRole, Tier};
 use millrace_client::{ix, Signer, Simulation, Status, StatusLevel, Transaction};
-use millrace_jobs::{content_hash, read_bundle, Bounds, InputBundle};
+use millrace_jobs::{content_hash, read_bundle, Bounds, Content, InputBundle, CHUNK_BYTES};
 use millrace_wire::messages::JobPhase;
 use millrace_wire::{Pin, SignedClient};
 
@@ -65,6 +65,45 @@ async fn a_job_runs_on_its_customers_inputs_and_hands_back_its_outputs() {
         asker.put(bundle.bytes()).await.unwrap();
         let again = asker.status().await.unwrap();
         assert_eq!((again.phase, again.result_root), (ended.phase, ended.result_root));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn chunks_of_the_results_are_shown_with_their_proofs_to_customer_and_oracles_alone() {
+    let bundle = job_of("head -c 100000 /dev/urandom > out.txt");
+    with_agent(&bundle, async |market, asker| {
+        let chunks = |http: &SignedClient, of: &str| {
+            let (http, url) = (http.clone(), format!("{}/results/chunks?of={of}", asker.url));
+            async move { http.get_bytes(&url).await }
+        };
+        let early = chunks(&asker.http, "0").await.unwrap_err();
+        assert_eq!(early.status(), Some(409), "{early}");
+        asker.put(bundle.bytes()).await.unwrap();
+        let ended = asker.until(|answer| answer.phase == JobPhase::Exited).await;
+        let results = Content { hash: ended.result_root, bytes: ended.result_bytes };
+        assert!(results.bytes > 6 * CHUNK_BYTES);
+        let seat = SigningKey::from_bytes(&[8; 32]);
+        let oracle = SignedClient::new(seat.clone(), Duration::from_secs(5)).unwrap();
+        let refusal = chunks(&oracle, "0").await.unwrap_err();
+        assert_eq!(refusal.status(), Some(403), "it holds no seat");
+        market.seat(&seat);
+        while chunks(&oracle, "0").await.is_err_and(|error| error.status() == Some(403)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        for http in [&asker.http, &oracle] {
+            let proof = chunks(http, "6,0,3").await.unwrap();
+            results.check(&[6, 0, 3], &proof).unwrap();
+            assert!(results.check(&[6, 0, 2], &proof).is_err());
+        }
+        for of in ["", "7", "0,", "x", &vec!["0"; 17].join(",")] {
+            let refusal = chunks(&asker.http, of).await.unwrap_err();
+            assert_eq!(refusal.status(), Some(400), "{of:?}: {refusal}");
+        }
+        // What is not whole any more proves nothing.
+        let path = market.settings.data_dir.join("leases").join(market.lease.to_string()).join("results.tar");
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(results.bytes - 1).unwrap();
+        assert_eq!(chunks(&oracle, "0").await.unwrap_err().status(), Some(503));
     })
     .await;
 }

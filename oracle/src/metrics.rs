@@ -85,6 +85,9 @@ millrace_daemon::catalog! {
         "Questions to agents about their leases: answered in time, answered badly or not at all, too late, or not asked \
          because the provider's account cannot be read.").by("outcome", &["answered", "failed", "late", "no_agent"]);
     POLL_SECONDS = Metric::histogram("millrace_oracle_lease_poll_seconds", SECONDS, "Time agents took to answer in time.");
+    RESULTS = Metric::counter("millrace_oracle_results_total",
+        "Requests for chunks of the results of jobs said to have succeeded: shown with their proofs, or not, and asked for again.")
+        .by("outcome", &["shown", "failed"]);
     ENDINGS = Metric::counter("millrace_oracle_lease_endings_total", "Ends of leases this oracle decided, by status.")
         .by("status", &["completed", "job_failed", "node_failed", "stopped"]);
 

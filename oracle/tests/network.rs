@@ -10,6 +10,7 @@ use millrace_agreement::LeafSet;
 use millrace_client::{fetch, pda, Pubkey};
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
 use millrace_core::merkle::TREE_NODE_LEN;
+use millrace_jobs::content_hash;
 use millrace_oracle::decide::report::from_wire;
 use millrace_oracle::journal::Signing;
 use millrace_wire::messages::{JobPhase, Opening, Report};
@@ -141,7 +142,7 @@ async fn a_job_is_reported_from_start_to_end_and_a_killed_oracle_changes_nothing
         leaf.status.is_final().then_some((accepted, leaf))
     })
     .await;
-    assert_eq!((ended.status, ended.exit_code, ended.result_root), (LeaseStatus::Completed, 0, [9; 32]));
+    assert_eq!((ended.status, ended.exit_code, ended.result_root), (LeaseStatus::Completed, 0, content_hash(RESULTS)));
     let ran_secs = ended_at - running_since;
     assert!((ended.live_secs as i64 - ran_secs).abs() <= 3, "{} live of {ran_secs}", ended.live_secs);
     for number in 1..3 {
@@ -172,6 +173,23 @@ async fn a_node_that_falls_silent_has_failed_the_lease() {
     })
     .await;
     assert_eq!(failed.status, LeaseStatus::NodeFailed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_has_no_results_of_a_job_it_calls_done_has_failed_the_lease() {
+    let network = Network::start(3).await;
+    register(&network.chain, &agent_without_results(network.said.clone()).await, cpu_node());
+    let lease = open_lease(&network.chain, 600);
+    network.say(JobPhase::Running, 0);
+    let first = network.accepted_after(0, 20).await;
+    network.say(JobPhase::Exited, 0);
+    let failed = wait_for("the failure", 40, || async {
+        let accepted = network.accepted_after(first.epoch, 20).await;
+        let leaf = network.lease_leaf(0, &accepted, &lease).await;
+        leaf.status.is_final().then_some(leaf)
+    })
+    .await;
+    assert_eq!((failed.status, failed.result_root), (LeaseStatus::NodeFailed, [0; 32]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,17 +1,17 @@
 //! A lease's routes. Only its customer sends inputs and reads logs and results.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
+use axum::{Extension, Json};
 use millrace_client::Pubkey;
 use millrace_daemon::blocking;
 use millrace_daemon::common::refused;
-use millrace_jobs::{Bounds, InputBundle, Limits};
+use millrace_jobs::{prove_chunks, Bounds, Content, InputBundle, Limits, MAX_CHUNKS_PROVEN};
 use millrace_wire::messages::{JobPhase, LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
 use millrace_wire::{ApiError, Sealed, Verified};
 use serde::Deserialize;
@@ -22,6 +22,7 @@ use crate::journal::LeaseRecord;
 use crate::sandbox::MAX_LOG_BYTES;
 use crate::settings::Jobs;
 use crate::tasks::leases::{durable_write, INPUTS, LOG, RESULTS};
+use crate::view::Seat;
 
 /// Longest nonce an asker may have sealed.
 const MAX_NONCE: usize = 128;
@@ -57,13 +58,14 @@ fn find_as_customer(agent: &Agent, lease: &str, asker: Verified) -> Result<(Pubk
 }
 
 fn seal_status(agent: &Agent, lease: &Pubkey, record: LeaseRecord, nonce: String) -> Result<Json<Sealed>, ApiError> {
-    let LeaseRecord { phase, exit_code, result_root, detail, .. } = record;
+    let LeaseRecord { phase, exit_code, result_root, result_bytes, detail, .. } = record;
     let answer = LeaseStatusAnswer {
         lease: lease.to_bytes(),
         nonce,
         phase,
         exit_code,
         result_root,
+        result_bytes,
         checkpoint_root: [0; 32],
         detail,
     };
@@ -193,19 +195,88 @@ pub(super) async fn logs(
     blocking(read).await.map_err(internal)?.map_err(internal)
 }
 
-/// `GET /v1/leases/{lease}/results`: the outputs as a tar archive whose sha256 is the lease's result root.
+/// `GET /v1/leases/{lease}/results`: the outputs as a tar archive, named by the lease's result root.
 pub(super) async fn results(
     State(agent): State<Arc<Agent>>,
     Path(lease): Path<String>,
     asker: Verified,
 ) -> Result<Vec<u8>, ApiError> {
     let (key, record) = find_as_customer(&agent, &lease, asker)?;
-    if record.result_root == [0; 32] {
-        return Err(ApiError::conflict(
-            format!("there are no results: the job is {:?}. {}", record.phase, record.detail).trim_end().to_owned(),
-            "ask once the job has ended and written its outputs",
-        ));
-    }
+    check_results(&record)?;
     let path = agent.lease_dir(&key).join(RESULTS);
     blocking(move || std::fs::read(path)).await.map_err(internal)?.map_err(internal)
+}
+
+fn check_results(record: &LeaseRecord) -> Result<(), ApiError> {
+    match record.result_root != [0; 32] {
+        true => Ok(()),
+        false => Err(ApiError::conflict(
+            format!("there are no results: the job is {:?}. {}", record.phase, record.detail).trim_end().to_owned(),
+            "ask once the job has ended and written its outputs",
+        )),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Chunks {
+    of: String,
+}
+
+/// `GET /v1/leases/{lease}/results/chunks?of=1,5`: these chunks of the results with their paths, by `prove_chunks`. To the
+/// customer and to oracles, which believe that a job is completed once they were shown some.
+pub(super) async fn result_chunks(
+    State(agent): State<Arc<Agent>>,
+    Path(lease): Path<String>,
+    Query(Chunks { of }): Query<Chunks>,
+    Extension(proofs): Extension<Arc<Semaphore>>,
+    asker: Verified,
+) -> Result<Vec<u8>, ApiError> {
+    let (key, record) = find(&agent, &lease)?;
+    if record.customer != asker.key {
+        check_seat(&agent, asker)?;
+    }
+    check_results(&record)?;
+    let content = Content { hash: record.result_root, bytes: record.result_bytes };
+    let indices = read_indices(&of, content.chunks())?;
+    let path = agent.lease_dir(&key).join(RESULTS);
+    let _permit = proofs.acquire().await.map_err(internal)?;
+    let prove = move || prove_chunks(BufReader::new(std::fs::File::open(path)?), content.bytes, &indices);
+    blocking(prove).await.map_err(internal)?.map_err(internal)
+}
+
+fn read_indices(text: &str, chunks: u64) -> Result<Vec<u64>, ApiError> {
+    let indices: Option<Vec<u64>> = text.split(',').map(|index| index.parse().ok()).collect();
+    indices
+        .filter(|indices| indices.len() <= MAX_CHUNKS_PROVEN && indices.iter().all(|index| *index < chunks))
+        .ok_or_else(|| {
+            let right = format!("at most {MAX_CHUNKS_PROVEN} numbers below {chunks}, with commas between");
+            ApiError::bad_request("\"of\" does not name chunks of the results", right)
+        })
+}
+
+/// Whether the asker is an oracle: only those are answered what costs.
+fn check_seat(agent: &Agent, asker: Verified) -> Result<(), ApiError> {
+    let view = agent.view.borrow();
+    let is_seat = |seat: &Seat| seat.authority.to_bytes() == asker.key;
+    match view.as_ref().is_some_and(|view| view.seats.iter().any(is_seat)) {
+        true => Ok(()),
+        false => Err(ApiError::forbidden(
+            format!("the request is signed by {}", Pubkey::from(asker.key)),
+            "only the oracles that hold a seat on chain, and the lease's customer, may ask this",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_asked_for_by_number_and_a_few_at_once() {
+        assert_eq!(read_indices("0,7,3", 8).unwrap(), [0, 7, 3]);
+        let too_many = vec!["1"; MAX_CHUNKS_PROVEN + 1].join(",");
+        for text in ["", "8", "1,", "-1", "1, 2", &too_many] {
+            assert!(read_indices(text, 8).is_err(), "{text:?}");
+        }
+    }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use millrace_client::Signer;
 use millrace_daemon::http::meter;
-use millrace_jobs::Bounds;
+use millrace_jobs::MAX_BUNDLE_BYTES;
 use millrace_wire::messages::JobPhase;
 use millrace_wire::{verify, ApiError, VerifierState};
 use serde::Serialize;
@@ -20,21 +20,26 @@ use crate::agent::Agent;
 use crate::metrics;
 use crate::sandbox::Environment;
 
-/// Tar headers and padding on top of what the files of a bundle may have, bytes.
-const TAR_OVERHEAD: u64 = 2 << 20;
-
 /// Uploads under way at once, each in memory until its signature is checked.
 const MAX_UPLOADS: usize = 4;
+
+/// Proofs of chunks made at once: each reads all of its results.
+const MAX_PROOFS: usize = 2;
 
 /// All routes.
 pub fn router(agent: Arc<Agent>) -> Router {
     let verifier = VerifierState::new(agent.settings.http_authority(), 0);
-    let inputs_verifier = verifier.with_max_body((Bounds::default().total_bytes + TAR_OVERHEAD) as usize);
+    let inputs_verifier = verifier.with_max_body(MAX_BUNDLE_BYTES as usize);
     let inputs = Router::new()
         .route("/v1/leases/{lease}/inputs", put(leases::put_inputs))
         .layer(from_fn_with_state(inputs_verifier, verify))
         .layer(from_fn_with_state((agent.clone(), Arc::new(Semaphore::new(MAX_UPLOADS))), leases::admit_upload));
+    let proofs = Arc::new(Semaphore::new(MAX_PROOFS));
+    let chunks = Router::new()
+        .route("/v1/leases/{lease}/results/chunks", get(leases::result_chunks))
+        .layer(Extension(proofs));
     let reads = Router::new()
+        .merge(chunks)
         .route("/v1/leases/{lease}/logs", get(leases::logs))
         .route("/v1/leases/{lease}/results", get(leases::results));
     Router::new()

@@ -19,6 +19,7 @@ const ROUTES: &[&str] = &[
     "/v1/leases/{lease}/inputs",
     "/v1/leases/{lease}/logs",
     "/v1/leases/{lease}/results",
+    "/v1/leases/{lease}/results/chunks",
     "/v1/leases/{lease}/status",
     NO_ROUTE,
 ];

@@ -9,7 +9,7 @@ use anyhow::Context;
 use millrace::state::{Customer, Dispute, Job, Lease, LeaseRole, Provider};
 use millrace_client::{fetch, fetch_agreed, ix, pda, Pubkey, Signer};
 use millrace_daemon::blocking;
-use millrace_jobs::{content_hash, pack_files, write_files, Bounds, InputBundle};
+use millrace_jobs::{content_hash, pack_files, write_files, Bounds, Content, InputBundle};
 use millrace_journal::crash::{self, When};
 use millrace_wire::messages::JobPhase;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +30,9 @@ pub(crate) const INPUTS: &str = "inputs.tar";
 pub(crate) const LOG: &str = "log";
 pub(crate) const RESULTS: &str = "results.tar";
 const WORK: &str = "work";
+
+/// What a job hands back that wrote no output.
+const NO_RESULTS: Content = Content { hash: [0; 32], bytes: 0 };
 
 /// A run under way: dropping the sender, or sending, stops it.
 type Stops = HashMap<Pubkey, oneshot::Sender<()>>;
@@ -145,6 +148,7 @@ async fn new_record(agent: &Agent, lease: &Lease) -> anyhow::Result<LeaseRecord>
         phase: if stands_by { JobPhase::StandingBy } else { JobPhase::AwaitingInputs },
         exit_code: 0,
         result_root: [0; 32],
+        result_bytes: 0,
         detail: String::new(),
         closed_at: None,
     })
@@ -254,22 +258,27 @@ async fn serve(
     };
     metrics::ran(&outcome);
     let dir = agent.lease_dir(&lease);
-    let (phase, exit_code, mut detail) = ending(&outcome);
+    let (mut phase, mut exit_code, mut detail) = ending(&outcome);
     let packed = blocking(move || pack(&dir, &outputs)).await?;
-    let result_root = match packed {
-        Ok((root, missing)) => {
+    let results = match packed {
+        Ok((results, missing)) => {
             if !missing.is_empty() && detail.is_empty() {
                 detail = format!("the job did not write {}", missing.join(", "));
             }
-            root
+            results
         }
         Err(error) => {
+            // Outputs beyond the bounds are the customer's doing, a disk that cannot be written is not.
+            if error.chain().any(|cause| cause.is::<std::io::Error>()) {
+                (phase, exit_code) = (JobPhase::NodeFailed, 0);
+            }
             detail = format!("{detail} the results could not be packed: {error:#}").trim().to_owned();
-            [0; 32]
+            NO_RESULTS
         }
     };
     tracing::info!(%lease, ?phase, exit_code, detail, "the job ended");
-    agent.set_lease(&lease, LeaseRecord { phase, exit_code, result_root, detail, ..record })?;
+    let Content { hash: result_root, bytes: result_bytes } = results;
+    agent.set_lease(&lease, LeaseRecord { phase, exit_code, result_root, result_bytes, detail, ..record })?;
     Ok(lease)
 }
 
@@ -309,7 +318,7 @@ async fn start(
 }
 
 /// Packs what the job wrote of its outputs, and removes the folder it worked in.
-fn pack(dir: &Path, outputs: &[String]) -> anyhow::Result<([u8; 32], Vec<String>)> {
+fn pack(dir: &Path, outputs: &[String]) -> anyhow::Result<(Content, Vec<String>)> {
     let work = dir.join(WORK);
     let packed = pack_files(&work, outputs, Bounds::default());
     if work.exists() {
@@ -317,10 +326,10 @@ fn pack(dir: &Path, outputs: &[String]) -> anyhow::Result<([u8; 32], Vec<String>
     }
     let (bytes, missing) = packed?;
     if bytes.is_empty() || missing.len() == outputs.len() {
-        return Ok(([0; 32], missing));
+        return Ok((NO_RESULTS, missing));
     }
     durable_write(&dir.join(RESULTS), &bytes)?;
-    Ok((content_hash(&bytes), missing))
+    Ok((Content { hash: content_hash(&bytes), bytes: bytes.len() as u64 }, missing))
 }
 
 /// Writes a file so that after a crash it is there whole or not at all.

@@ -142,6 +142,14 @@ impl Market {
         key
     }
 
+    /// Gives an oracle a seat, without an endpoint, from the next epoch on, which begins.
+    pub fn seat(&self, key: &SigningKey) {
+        let mut set = OracleSet::zeroed();
+        set.add(Pubkey::from(key.verifying_key().to_bytes()), 1).unwrap();
+        self.chain.set(pda::oracles(), &set);
+        self.chain.set_unix_timestamp(AWARDED_AT + 5);
+    }
+
     /// Serves on a free port until `stop`; calls `ready` with the port.
     pub async fn serve(&self, ready: impl FnOnce(u16), stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         self.serve_with(None, ready, stop).await

@@ -5,11 +5,16 @@ use std::io::{Cursor, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
+use crate::content::content_hash;
 use crate::error::JobError;
 use crate::manifest::{Manifest, MAX_FILES, MAX_MANIFEST_BYTES};
 use crate::path::{check_path, open_inside, resolve_own};
+
+/// Most bytes of an archive within the default [`Bounds`]: headers and padding of a thousand files are a MiB.
+pub const MAX_BUNDLE_BYTES: u64 = MAX_CONTENT_BYTES + (2 << 20);
+
+/// Most bytes of all files of a bundle together.
+const MAX_CONTENT_BYTES: u64 = 64 << 20;
 
 /// Name of the manifest in a bundle of inputs.
 pub const MANIFEST_NAME: &str = "manifest.toml";
@@ -26,7 +31,7 @@ pub struct Bounds {
 impl Default for Bounds {
     /// 64 MiB in as many files as a manifest may list, and the manifest.
     fn default() -> Self {
-        Self { total_bytes: 64 << 20, files: MAX_FILES + 1 }
+        Self { total_bytes: MAX_CONTENT_BYTES, files: MAX_FILES + 1 }
     }
 }
 
@@ -47,11 +52,6 @@ pub struct InputBundle {
     /// The files, by path; the manifest is not among them.
     pub files: BTreeMap<String, BundleFile>,
     bytes: Vec<u8>,
-}
-
-/// sha256 of a bundle's bytes: `manifest_hash` of inputs, `result_root` of results.
-pub fn content_hash(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
 
 impl InputBundle {

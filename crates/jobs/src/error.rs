@@ -82,11 +82,22 @@ pub enum JobError {
     /// Inputs that are not the ones the job was posted for.
     #[error("the inputs hash to {found}, the job was posted for {wanted}; send the bundle the job was posted with")]
     OtherInputs {
-        /// sha256 of the bytes, hex.
+        /// Name of the bytes, hex.
         found: String,
         /// The manifest hash of the job, hex.
         wanted: String,
     },
+    /// A chunk that is not shown to be a part of the content.
+    #[error("chunk {index} of {chunks} is not proven; it must come with its path to the content's name")]
+    Unproven {
+        /// Which chunk.
+        index: u64,
+        /// Chunks there are.
+        chunks: u64,
+    },
+    /// Bytes behind the last chunk of a proof.
+    #[error("{0} bytes follow the proof of the last chunk; a proof has exactly the chunks asked for")]
+    ProofTooLong(usize),
 }
 
 /// What is wrong with a path.

@@ -40,6 +40,7 @@ pub fn watch(market: &Market) -> anyhow::Result<Watching> {
             phase,
             exit_code: 0,
             result_root: zeros,
+            result_bytes: 0,
             checkpoint_root: zeros,
             detail,
         }
@@ -57,7 +58,7 @@ pub fn watch(market: &Market) -> anyhow::Result<Watching> {
         std::hint::black_box(sign(&key, &parts, &[], AT, poll.to_string()));
         let sealed: Sealed = serde_json::from_slice(&body)?;
         let said: LeaseStatusAnswer = sealed.open(LEASE_STATUS_DOMAIN, &operator.verifying_key().to_bytes())?;
-        let sighting = Sighting { phase: said.phase, exit_code: said.exit_code, result_root: said.result_root };
+        let sighting = Sighting::of(&said);
         lease.hear(sighting, u64::from(poll).saturating_mul(1_000));
     }
     let poll_cpu_secs = cpu_time()?.saturating_sub(began).as_secs_f64() / f64::from(POLLS);

@@ -21,6 +21,7 @@
 //! | customer → agent | `PUT /v1/leases/{lease}/inputs` | tar bytes → [`LeaseStatusAnswer`], sealed |
 //! | customer → agent | `GET /v1/leases/{lease}/logs?offset=N` | → log bytes from N |
 //! | customer → agent | `GET /v1/leases/{lease}/results` | → tar bytes |
+//! | oracle, customer → agent | `GET /v1/leases/{lease}/results/chunks?of=1,5` | → `millrace_jobs::prove_chunks` of the tar |
 
 use base64::display::Base64Display;
 use base64::prelude::{Engine as _, BASE64_STANDARD as STANDARD};
@@ -301,9 +302,11 @@ pub struct LeaseStatusAnswer {
     pub phase: JobPhase,
     /// Exit code, once it exited.
     pub exit_code: i32,
-    /// sha256 of the results tar; zeros until the job ended.
+    /// Name of the results tar, `millrace_jobs::content_hash`; zeros until the job ended, and where there are none.
     #[serde(with = "crate::encoding::hex")]
     pub result_root: [u8; 32],
+    /// Length of the results tar, bytes.
+    pub result_bytes: u64,
     /// Content root of the last checkpoint; zeros if none.
     #[serde(with = "crate::encoding::hex")]
     pub checkpoint_root: [u8; 32],

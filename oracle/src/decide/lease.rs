@@ -4,7 +4,8 @@
 //! the chain fixed. The agent's clock is never read.
 
 use millrace_core::leaves::{LeaseLeaf, LeaseStatus};
-use millrace_wire::messages::JobPhase;
+use millrace_jobs::Content;
+use millrace_wire::messages::{JobPhase, LeaseStatusAnswer};
 
 /// Longest time between two answers in which the job counts as running, milliseconds.
 pub const MAX_GAP_MILLIS: u64 = 2_000;
@@ -25,7 +26,7 @@ pub struct LeaseFacts {
 /// How patient an oracle is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRules {
-    /// Silence after which the node has failed, milliseconds.
+    /// Silence after which the node has failed, and time it has to show its results, milliseconds.
     pub unreachable_millis: u64,
     /// Time between seeing an end and reporting it, so that all oracles have seen it, milliseconds.
     pub grace_millis: u64,
@@ -38,8 +39,25 @@ pub struct Sighting {
     pub phase: JobPhase,
     /// Exit code, once it exited.
     pub exit_code: i32,
-    /// Content root of the results; zeros until it ended.
+    /// Name of the results; zeros until it ended, and where there are none.
     pub result_root: [u8; 32],
+    /// Their length, bytes.
+    pub result_bytes: u64,
+}
+
+impl Sighting {
+    /// What an answer says.
+    pub fn of(answer: &LeaseStatusAnswer) -> Self {
+        let LeaseStatusAnswer { phase, exit_code, result_root, result_bytes, .. } = *answer;
+        Self { phase, exit_code, result_root, result_bytes }
+    }
+
+    /// The results that the node has to show before this counts: those of a job that succeeded, unless it has none.
+    fn to_be_shown(&self) -> Option<Content> {
+        let has_succeeded = self.phase == JobPhase::Exited && self.exit_code == 0;
+        let results = Content { hash: self.result_root, bytes: self.result_bytes };
+        (has_succeeded && self.result_root != [0; 32]).then_some(results)
+    }
 }
 
 /// How a lease ended. Never changes.
@@ -80,6 +98,8 @@ pub struct LeaseWatch {
     phase: Option<JobPhase>,
     /// The first answer that ended it, and when it was heard.
     ended: Option<(Sighting, u64)>,
+    /// When chunks of its results were shown.
+    shown_millis: Option<u64>,
     /// Whether the last question had no answer.
     is_silent: bool,
     /// Whether it has nothing to run: it is paid for being there.
@@ -97,6 +117,7 @@ impl LeaseWatch {
             running_millis: None,
             phase: None,
             ended: None,
+            shown_millis: None,
             is_silent: false,
             stands_by: false,
         }
@@ -121,6 +142,19 @@ impl LeaseWatch {
     /// Whether the agent need not be asked any more.
     pub fn is_decided(&self) -> bool {
         self.tally.ending.is_some()
+    }
+
+    /// The results that the node has yet to show: until then nothing is completed.
+    pub fn unshown(&self) -> Option<Content> {
+        let (sighting, _) = self.ended.filter(|_| !self.is_decided() && self.shown_millis.is_none())?;
+        sighting.to_be_shown()
+    }
+
+    /// Takes that chunks of `results`, which this oracle chose, were shown with their proofs.
+    pub fn show(&mut self, results: Content, now_millis: u64) {
+        if self.unshown() == Some(results) {
+            self.shown_millis = Some(now_millis);
+        }
     }
 
     /// Notes that a question had no answer. Returns whether the one before had: it fell silent now.
@@ -197,7 +231,12 @@ impl LeaseWatch {
     ) -> Option<(LeaseStatus, Option<Sighting>)> {
         let is_stopped = facts.stop_at != 0;
         if let Some((sighting, heard_millis)) = self.ended {
-            let is_seasoned = now_millis.saturating_sub(heard_millis) >= rules.grace_millis;
+            if self.unshown().is_some() {
+                let is_overdue = now_millis.saturating_sub(heard_millis) >= rules.unreachable_millis;
+                return is_overdue.then_some((LeaseStatus::NodeFailed, None));
+            }
+            let ended_millis = self.shown_millis.unwrap_or(heard_millis);
+            let is_seasoned = now_millis.saturating_sub(ended_millis) >= rules.grace_millis;
             let status = match sighting.phase {
                 JobPhase::Exited if sighting.exit_code == 0 => LeaseStatus::Completed,
                 JobPhase::NodeFailed => LeaseStatus::NodeFailed,
@@ -256,12 +295,15 @@ mod tests {
     const RULES: LeaseRules = LeaseRules { unreachable_millis: 10_000, grace_millis: 1_000 };
 
     fn says(phase: JobPhase) -> Sighting {
-        Sighting { phase, exit_code: 0, result_root: [0; 32] }
+        Sighting { phase, exit_code: 0, result_root: [0; 32], result_bytes: 0 }
     }
 
     fn exited(exit_code: i32) -> Sighting {
-        Sighting { phase: JobPhase::Exited, exit_code, result_root: [7; 32] }
+        let Content { hash: result_root, bytes: result_bytes } = RESULTS;
+        Sighting { phase: JobPhase::Exited, exit_code, result_root, result_bytes }
     }
+
+    const RESULTS: Content = Content { hash: [7; 32], bytes: 9 };
 
     fn watch() -> LeaseWatch {
         LeaseWatch::begin(LeaseTally::default(), 0, 0, 1_000)
@@ -330,11 +372,69 @@ mod tests {
     fn the_end_is_final_only_after_the_grace() {
         let mut watch = ran(5_000);
         watch.hear(exited(0), 5_500);
+        watch.show(RESULTS, 5_500);
         assert_eq!(status(&mut watch, &FACTS, 6_400), None);
         assert_eq!(watch.leaf([1; 32], 9).status, LeaseStatus::Running);
         assert_eq!(status(&mut watch, &FACTS, 6_500), Some(LeaseStatus::Completed));
         let leaf = watch.leaf([1; 32], 9);
         assert_eq!((leaf.status, leaf.live_secs, leaf.result_root), (LeaseStatus::Completed, 5, [7; 32]));
+    }
+
+    #[test]
+    fn nothing_is_completed_before_its_results_were_shown() {
+        let mut watch = ran(5_000);
+        assert_eq!(watch.unshown(), None);
+        watch.hear(exited(0), 5_500);
+        assert_eq!(watch.unshown(), Some(RESULTS));
+        assert_eq!(status(&mut watch, &FACTS, 9_000), None);
+        watch.show(Content { bytes: 8, ..RESULTS }, 9_000);
+        assert_eq!(watch.unshown(), Some(RESULTS), "others were asked for");
+        watch.show(RESULTS, 9_000);
+        assert_eq!(watch.unshown(), None);
+        assert_eq!(status(&mut watch, &FACTS, 9_999), None, "all oracles are to have been shown some");
+        assert_eq!(status(&mut watch, &FACTS, 10_000), Some(LeaseStatus::Completed));
+        assert_eq!(watch.leaf([1; 32], 9).result_root, [7; 32]);
+    }
+
+    #[test]
+    fn results_that_are_not_shown_in_time_fail_the_node_whatever_else_it_says() {
+        let mut watch = ran(5_000);
+        watch.hear(exited(0), 5_500);
+        for now in (6_000..15_500).step_by(1_000) {
+            watch.hear(exited(0), now);
+            assert_eq!(status(&mut watch, &LeaseFacts { stop_at: 1_006, ..FACTS }, now), None);
+        }
+        assert_eq!(status(&mut watch, &FACTS, 15_499), None);
+        assert_eq!(status(&mut watch, &FACTS, 15_500), Some(LeaseStatus::NodeFailed));
+        watch.show(RESULTS, 15_600);
+        assert_eq!(status(&mut watch, &FACTS, 20_000), Some(LeaseStatus::NodeFailed));
+        let leaf = watch.leaf([1; 32], 9);
+        assert_eq!((leaf.live_secs, leaf.result_root), (5, [0; 32]), "what was proven stays proven");
+    }
+
+    #[test]
+    fn a_job_without_results_or_without_success_has_nothing_to_show() {
+        for sighting in [exited(3), says(JobPhase::Exited), says(JobPhase::NodeFailed)] {
+            let mut watch = ran(3_000);
+            watch.hear(sighting, 3_500);
+            assert_eq!(watch.unshown(), None);
+            assert!(status(&mut watch, &FACTS, 4_500).is_some());
+        }
+    }
+
+    #[test]
+    fn an_oracle_that_starts_again_or_was_shown_nothing_takes_the_end_from_the_quorum() {
+        let mut watch = ran(5_000);
+        watch.hear(exited(0), 5_500);
+        let mut resumed = LeaseWatch::begin(watch.tally(), 2_000, 7_500, 1_007);
+        resumed.hear(exited(0), 7_600);
+        assert_eq!(resumed.unshown(), Some(RESULTS), "it asks again");
+        let leaf = LeaseLeaf { status: LeaseStatus::Completed, result_root: [7; 32], ..watch.leaf([1; 32], 1_009) };
+        for watch in [&mut watch, &mut resumed] {
+            watch.accept(&leaf);
+            assert_eq!(watch.unshown(), None);
+            assert_eq!(status(watch, &FACTS, 8_000), Some(LeaseStatus::Completed));
+        }
     }
 
     #[test]
@@ -366,6 +466,7 @@ mod tests {
         ] {
             let mut watch = ran(3_000);
             watch.hear(sighting, 3_500);
+            watch.show(RESULTS, 3_500);
             assert_eq!(status(&mut watch, &facts, 4_500), Some(expected), "{sighting:?} with {facts:?}");
         }
     }

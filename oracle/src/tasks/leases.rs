@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use millrace::state::{Lease, LeaseRole, Provider};
 use millrace_client::fetch::decode;
 use millrace_client::{endpoint, Pubkey};
+use millrace_jobs::Content;
 use millrace_wire::messages::{LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
 use millrace_wire::{Pin, Sealed};
 use tokio::sync::Semaphore;
@@ -15,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::books::LeaseBook;
+use super::results::Results;
 use crate::daemon::{blocking, Daemon};
 use crate::decide::lease::{LeaseFacts, LeaseRules, LeaseTally, LeaseWatch, Sighting};
 use crate::journal::StoredLease;
@@ -39,10 +41,10 @@ pub const SAVED_AT_ONCE: usize = 5_000;
 
 /// Where a provider's agent answers, the key it signs with, and the one it is known by over TLS.
 #[derive(Clone, Debug)]
-struct Agent {
-    operator: [u8; 32],
-    pin: Pin,
-    url: String,
+pub(super) struct Agent {
+    pub(super) operator: [u8; 32],
+    pub(super) pin: Pin,
+    pub(super) url: String,
 }
 
 /// Watches until stopped.
@@ -58,6 +60,7 @@ pub async fn run(daemon: Arc<Daemon>, stop: CancellationToken) -> anyhow::Result
         answer_within: every.mul_f64(0.8),
         spread: every.mul_f64(SPREAD),
         saved: Saved::of(daemon.still_stored().iter().map(|stored| (stored.lease, stored.tally.ending.is_some()))),
+        results: Results::new(daemon.clone()),
         daemon,
         agents: HashMap::new(),
         agents_epoch: 0,
@@ -164,6 +167,7 @@ struct Watcher {
     answer_within: Duration,
     spread: Duration,
     saved: Saved,
+    results: Results,
     /// Read once an epoch: keys and addresses change rarely.
     agents: HashMap<Pubkey, Agent>,
     agents_epoch: u64,
@@ -175,7 +179,9 @@ impl Watcher {
         self.find_agents(view, &asked).await;
         let heard = self.ask(asked.clone()).await;
         self.note_silence(&asked, &heard);
-        self.decide(view, heard);
+        let shown = self.results.shown()?;
+        self.decide(view, heard, shown);
+        self.ask_results(view);
         self.store(view).await
     }
 
@@ -263,7 +269,7 @@ impl Watcher {
         }
     }
 
-    fn decide(&self, view: &View, heard: Vec<(Pubkey, Sighting, u64)>) {
+    fn decide(&self, view: &View, heard: Vec<(Pubkey, Sighting, u64)>, shown: Vec<(Pubkey, Content)>) {
         let timing = self.daemon.settings.timing;
         let rules = LeaseRules {
             unreachable_millis: self.daemon.millis_of_epoch(timing.unreachable, view),
@@ -276,6 +282,11 @@ impl Watcher {
                 watch.hear(sighting, at_millis);
             }
         }
+        for (lease, results) in shown {
+            if let Some(watch) = book.get_mut(&lease.to_bytes()) {
+                watch.show(results, millis);
+            }
+        }
         for (key, lease) in &view.leases {
             let Some(watch) = book.get_mut(&key.to_bytes()).filter(|watch| !watch.is_decided()) else { continue };
             if let Some(ending) = watch.decide(&facts(lease), &rules, millis, now) {
@@ -284,6 +295,18 @@ impl Watcher {
                 tracing::info!(lease = %key, status = ?ending.status, exit = ending.exit_code, live_secs, "lease ended");
             }
         }
+    }
+
+    /// Asks for chunks of the results of jobs that are said to have succeeded.
+    fn ask_results(&mut self, view: &View) {
+        let book = self.daemon.leases();
+        let unshown = view.leases.iter().filter_map(|(key, lease)| {
+            let results = book.get(&key.to_bytes())?.unshown()?;
+            Some((*key, results, self.agents.get(&lease.provider).cloned()))
+        });
+        let unshown = unshown.collect();
+        drop(book);
+        self.results.ask(unshown);
     }
 
     async fn store(&mut self, view: &View) -> anyhow::Result<()> {
@@ -325,7 +348,7 @@ async fn status(daemon: &Daemon, lease: &Pubkey, agent: &Agent) -> anyhow::Resul
     let answer: LeaseStatusAnswer = sealed.open(LEASE_STATUS_DOMAIN, &agent.operator)?;
     anyhow::ensure!(answer.lease == lease.to_bytes(), "the answer is about another lease");
     anyhow::ensure!(answer.nonce == nonce, "the answer is to another question");
-    Ok(Sighting { phase: answer.phase, exit_code: answer.exit_code, result_root: answer.result_root })
+    Ok(Sighting::of(&answer))
 }
 
 #[cfg(test)]

@@ -9,4 +9,5 @@ pub mod observer;
 pub mod openings;
 pub mod params;
 pub mod reports;
+mod results;
 pub mod rewards;

@@ -13,6 +13,7 @@ use bytemuck::Zeroable;
 use millrace::state::Lease;
 use millrace_client::Pubkey;
 use millrace_daemon::Server;
+use millrace_jobs::{content_hash, prove_chunks};
 pub use millrace_oracle::testing::*;
 use millrace_oracle::Daemon;
 use millrace_wire::messages::{JobPhase, LeaseStatusAnswer, LEASE_STATUS_DOMAIN};
@@ -65,14 +66,37 @@ pub fn open_lease(chain: &ToyChain, max_secs: u64) -> Pubkey {
 /// What the agent says of every lease.
 pub type Said = Arc<Mutex<(JobPhase, i32)>>;
 
+/// The results of every job that ended, three chunks of them.
+pub const RESULTS: &[u8] = &[9; 40_000];
+
 /// Starts an agent that says what it is told to, sealed by the operator, over TLS.
 pub async fn agent(said: Said) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    let router = Router::new().route("/v1/leases/{lease}/status", get(status)).with_state(said);
+    let router = Router::new()
+        .route("/v1/leases/{lease}/status", get(status))
+        .route("/v1/leases/{lease}/results/chunks", get(chunks))
+        .with_state(said);
+    serve(router, listener).await;
+    url
+}
+
+/// Starts an agent that says so too, and has no results.
+pub async fn agent_without_results(said: Said) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    serve(Router::new().route("/v1/leases/{lease}/status", get(status)).with_state(said), listener).await;
+    url
+}
+
+async fn serve(router: Router, listener: TcpListener) {
     let server = Server::new(router, server_config(&operator()).unwrap());
     tokio::spawn(server.run(listener, CancellationToken::new()));
-    url
+}
+
+async fn chunks(Query(query): Query<HashMap<String, String>>) -> Vec<u8> {
+    let indices: Vec<u64> = query["of"].split(',').map(|index| index.parse().unwrap()).collect();
+    prove_chunks(RESULTS, RESULTS.len() as u64, &indices).unwrap()
 }
 
 async fn status(
@@ -87,7 +111,8 @@ async fn status(
         nonce: query["nonce"].clone(),
         phase,
         exit_code,
-        result_root: if has_ended { [9; 32] } else { [0; 32] },
+        result_root: if has_ended { content_hash(RESULTS) } else { [0; 32] },
+        result_bytes: if has_ended { RESULTS.len() as u64 } else { 0 },
         checkpoint_root: [0; 32],
         detail: String::new(),
     };

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use indicatif::ProgressBar;
 use millrace::state::{Lease, Provider};
 use millrace_client::{endpoint, fetch, keys, Pubkey};
-use millrace_jobs::{content_hash, read_bundle, write_files, Bounds};
+use millrace_jobs::{content_hash, read_bundle, write_files, Bounds, MAX_BUNDLE_BYTES};
 use millrace_wire::messages::LEASE_STATUS_DOMAIN;
 use millrace_wire::{Pin, Sealed, SignedClient, WireError};
 
@@ -43,7 +43,7 @@ impl Agent {
         Ok(Self {
             http: SignedClient::new(key, Duration::from_secs(30))?
                 .pinned(Pin::of_provider(operator, provider.tls_spki_hash))
-                .with_max_answer(Bounds::default().total_bytes as usize + (1 << 20)),
+                .with_max_answer(MAX_BUNDLE_BYTES as usize),
             url: format!("{}/v1/leases/{lease_key}", base.trim_end_matches('/')),
             operator,
         })
@@ -89,7 +89,7 @@ impl Agent {
         let found = content_hash(&bytes);
         if found != lease.result_root {
             bail!(
-                "the results have sha256 {}, the oracles reported {}: do not accept them",
+                "the results are named {}, the oracles reported {}: do not accept them",
                 hex::encode(found),
                 hex::encode(lease.result_root)
             );
