@@ -35,9 +35,8 @@ pub fn router(agent: Arc<Agent>) -> Router {
         .layer(from_fn_with_state(inputs_verifier, verify))
         .layer(from_fn_with_state((agent.clone(), Arc::new(Semaphore::new(MAX_UPLOADS))), leases::admit_upload));
     let proofs = Arc::new(Semaphore::new(MAX_PROOFS));
-    let chunks = Router::new()
-        .route("/v1/leases/{lease}/results/chunks", get(leases::result_chunks))
-        .layer(Extension(proofs));
+    let chunks =
+        Router::new().route("/v1/leases/{lease}/results/chunks", get(leases::result_chunks)).layer(Extension(proofs));
     let reads = Router::new()
         .merge(chunks)
         .route("/v1/leases/{lease}/logs", get(leases::logs))

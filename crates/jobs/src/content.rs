@@ -141,12 +141,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_what_the_rules_give() {
+        let mut bytes = [b'a'; CHUNK_BYTES as usize].to_vec();
+        bytes.extend([b'b'; CHUNK_BYTES as usize]);
+        bytes.push(b'c');
+        // Made with Python's hashlib.
+        let expected = "f58257aac13a74720b37422d3c7d5f4c3666df3b67a98f6adab3c9d50a87e235";
+        assert_eq!(hex::encode(content_hash(&bytes)), expected);
+    }
+
+    #[test]
     fn a_changed_chunk_another_one_or_another_length_is_not_proven() {
         let bytes = bytes(5 * CHUNK_BYTES as usize + 9);
         let whole = content(&bytes);
         let proof = prove_chunks(bytes.as_slice(), whole.bytes, &[1, 5]).unwrap();
         whole.check(&[1, 5], &proof).unwrap();
-        for (indices, why) in [(vec![5, 1], "order"), (vec![1], "too long"), (vec![1, 4], "another"), (vec![1, 6], "beyond")] {
+        for (indices, why) in
+            [(vec![5, 1], "order"), (vec![1], "too long"), (vec![1, 4], "another"), (vec![1, 6], "beyond")]
+        {
             assert!(whole.check(&indices, &proof).is_err(), "{why}");
         }
         for place in [0, 71, 72, 72 + CHUNK_BYTES as usize - 1, proof.len() - 1] {
@@ -158,7 +170,10 @@ mod tests {
         for bytes in [whole.bytes - 1, whole.bytes + 1, CHUNK_BYTES, u64::MAX] {
             let other = Content { bytes, ..whole };
             assert!(other.check(&[1, 5], &proof).is_err(), "{bytes} bytes");
-            assert!(other.check(&[0], &proof[..proof.len().min(other.proof_len(&[0]) as usize)]).is_err(), "{bytes} bytes");
+            assert!(
+                other.check(&[0], &proof[..proof.len().min(other.proof_len(&[0]) as usize)]).is_err(),
+                "{bytes} bytes"
+            );
         }
     }
 
@@ -183,7 +198,8 @@ mod tests {
         fn hostile_proofs_are_refused_and_never_panic(
             bytes: u64, indices in prop::collection::vec(any::<u64>(), 1..4), proof in prop::collection::vec(any::<u8>(), 0..2_000),
         ) {
-            prop_assert!(Content { hash: [7; 32], bytes }.check(&indices, &proof).is_err());
+            let other = Content { hash: [7; 32], bytes };
+            prop_assert!(other.check(&indices, &proof).is_err());
         }
     }
 }

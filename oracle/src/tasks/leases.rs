@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::books::LeaseBook;
 use super::results::Results;
+use crate::books::LeaseBook;
 use crate::daemon::{blocking, Daemon};
 use crate::decide::lease::{LeaseFacts, LeaseRules, LeaseTally, LeaseWatch, Sighting};
 use crate::journal::StoredLease;
