@@ -53,7 +53,7 @@ impl Sighting {
     }
 
     /// The results that the node has to show before this counts: those of a job that succeeded, unless it has none.
-    fn to_be_shown(&self) -> Option<Content> {
+    fn awaits_showing(&self) -> Option<Content> {
         let has_succeeded = self.phase == JobPhase::Exited && self.exit_code == 0;
         let results = Content { hash: self.result_root, bytes: self.result_bytes };
         (has_succeeded && self.result_root != [0; 32]).then_some(results)
@@ -147,7 +147,7 @@ impl LeaseWatch {
     /// The results that the node has yet to show: until then nothing is completed.
     pub fn unshown(&self) -> Option<Content> {
         let (sighting, _) = self.ended.filter(|_| !self.is_decided() && self.shown_millis.is_none())?;
-        sighting.to_be_shown()
+        sighting.awaits_showing()
     }
 
     /// Takes that chunks of `results`, which this oracle chose, were shown with their proofs.
